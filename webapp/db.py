@@ -1,0 +1,166 @@
+"""Tables, engine, transactions: SQLite in WAL mode or PostgreSQL, from one SQL text."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError as DatabaseError
+
+__all__ = ["Database", "DatabaseError", "conversations", "messages", "metadata", "sessions", "submissions"]
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+BUSY_SECONDS = 10
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# Ids are 128 random bits in hex; times are seconds since 1970, UTC.
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id_hash", String(64), primary_key=True),
+    Column("data", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False, index=True),
+    Column("ended", Boolean, nullable=False),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner_id", String(32), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Index("ix_conversations_owner_id_updated_at", "owner_id", "updated_at"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("conversation_id", String(32), ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("parent_id", String(32), ForeignKey("messages.id", ondelete="CASCADE"), index=True),
+    Column("seq", Integer, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("renderer", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("runner", String(32)),
+    Column("lease_until", Double),
+    Column("waiting_since", Double),
+    Column("created_at", Double, nullable=False),
+    Column("settled_at", Double),
+    UniqueConstraint("conversation_id", "seq"),
+)
+_UNSETTLED = messages.c.status.in_(["waiting", "live"])
+Index("ix_messages_unsettled", messages.c.status, sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("conversation_id", String(32)),
+    Column("message_id", String(32)),
+    Column("created_at", Double, nullable=False),
+)
+
+
+class Database:
+    """One engine. Connections open at the first use, never before a fork."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = create_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=not url.startswith("sqlite"))
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        # SQLite has one writer; queueing here is fair, its busy handler is not.
+        self._writer = Lock() if self.is_sqlite else nullcontext()
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _configure_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for a few queries; keep none of it over a pause."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """One short transaction. `durable=False` may be lost at a power cut, never at a crash of ours."""
+        options = {"begin": "IMMEDIATE", "synchronous": "FULL" if durable else "NORMAL"}
+        with (
+            self._writer,
+            self.engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
+            if not (self.is_sqlite or durable):
+                connection.execute(text("SET LOCAL synchronous_commit = off"))
+            yield connection
+
+    def insert_once(self, connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+        """Insert `row` unless its key is there; a rival's open transaction is waited for. False if it was there."""
+        dialect = sqlite if self.is_sqlite else postgresql
+        statement = dialect.insert(table).values(row).on_conflict_do_nothing()
+        return connection.execute(statement.returning(*table.primary_key)).first() is not None
+
+    def version(self) -> str | None:
+        """The migration that the database stands at; None before the first."""
+        with self.read() as connection:
+            if not self.engine.dialect.has_table(connection, "alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def newest_version() -> str:
+    """The migration that this code needs: migrations are named by number."""
+    return max(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # BEGIN is ours
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if synchronous := options.get("synchronous"):
+        connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
+    connection.exec_driver_sql(f"BEGIN {options.get('begin', 'DEFERRED')}")

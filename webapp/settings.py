@@ -1,0 +1,345 @@
+"""The one table of settings, read from the environment once at the start."""
+
+import os
+import secrets
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryFile
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+ROOT = Path(__file__).resolve().parent.parent
+EMBEDDED = "embedded:"
+LOOPBACK_HOSTS = ("localhost", ".localhost", "127.0.0.1", "[::1]")
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+class SettingsError(Exception):
+    """A setting makes no sense; `str(error)` is one sentence for the admin."""
+
+
+@dataclass(frozen=True)
+class Address:
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table. `default` is written as an admin would write it; `shown` replaces it in the docs."""
+
+    name: str
+    default: str
+    parse: Callable[[str], Any]
+    meaning: str
+    secret: bool = False
+    shown: str = ""
+
+
+def _row(name: str, default: str, parse: Callable[[str], Any], meaning: str, **more: Any) -> dict[str, Setting]:
+    return {"setting": Setting(name, default, parse, meaning, **more)}
+
+
+def address(text: str) -> Address:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("must be an address and a port such as 127.0.0.1:8000")
+    return Address(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104 - ":8000" asks for every interface
+
+
+def folder(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.replace(",", " ").split() if word)
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(word, strict=False) for word in words(text))
+    except ValueError as error:
+        raise ValueError("must be addresses or networks such as 127.0.0.1 or 10.0.0.0/8") from error
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def database(text: str) -> str:
+    """An SQLAlchemy URL with our driver; `postgres://` is taken for what it means."""
+    try:
+        url = make_url(text) if text else None
+    except (ArgumentError, ValueError):
+        raise ValueError("must be sqlite:////path/to/file or postgresql://user:password@host/name") from None
+    if url is None:
+        return ""
+    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
+        return url.set(drivername="sqlite").render_as_string(hide_password=False)
+    if url.get_backend_name() in ("postgres", "postgresql") and url.database:
+        return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    raise ValueError("must be sqlite:////path/to/file or postgresql://user:password@host/name")
+
+
+def web_url(*schemes: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text and not _has_host(text, schemes):
+            raise ValueError(f"must be an address that begins with {' or '.join(f'{s}://' for s in schemes)}")
+        return text.rstrip("/")
+
+    return parse
+
+
+def _has_host(url: str, schemes: Collection[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in schemes and bool(parts.hostname)
+
+
+def upstream_url(text: str) -> str:
+    return text if text == EMBEDDED else web_url("http", "https")(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    bind: Address = field(
+        metadata=_row(
+            "VOICHAT_BIND",
+            "127.0.0.1:8000",
+            address,
+            "Address and port to listen on; `0.0.0.0:8000` for the whole network.",
+        )
+    )
+    hosts: tuple[str, ...] = field(
+        metadata=_row(
+            "VOICHAT_HOSTS",
+            "",
+            words,
+            "Names under which people open Voichat; any other gets 400. `.example.lan` takes in subdomains.",
+            shown="loopback names and the bind address",
+        )
+    )
+    trusted_proxies: tuple[Network, ...] = field(
+        metadata=_row(
+            "VOICHAT_TRUSTED_PROXIES",
+            "",
+            networks,
+            "Addresses or networks of reverse proxies whose `X-Forwarded-*` headers count.",
+            shown="none",
+        )
+    )
+    data: Path = field(
+        metadata=_row(
+            "VOICHAT_DATA",
+            str(ROOT / "data"),
+            folder,
+            "The one folder that holds all state.",
+            shown="`data/` beside `run`",
+        )
+    )
+    database_url: str = field(
+        metadata=_row(
+            "DATABASE_URL",
+            "",
+            database,
+            "Where history is kept: `sqlite:////path/to/file` or `postgresql://user:password@host/name`.",
+            secret=True,
+            shown="SQLite in the data folder",
+        )
+    )
+    secret_key: str = field(
+        metadata=_row(
+            "SECRET_KEY",
+            "",
+            str,
+            "Signs what pages send back; at least 16 characters.",
+            secret=True,
+            shown="made at the first start, kept in the data folder",
+        )
+    )
+    model: str = field(
+        metadata=_row(
+            "VOICHAT_MODEL",
+            "",
+            str,
+            "The model that a new chat offers first, as `provider/model`.",
+            shown="the first upstream's first model",
+        )
+    )
+    voigpt_url: str = field(
+        metadata=_row("VOIGPT_URL", EMBEDDED, upstream_url, "The VoiGpt server; `embedded:` is the built-in Guide.")
+    )
+    voigpt_proxy: str = field(
+        metadata=_row(
+            "VOIGPT_PROXY",
+            "",
+            web_url("http", "https"),
+            "HTTP proxy on the way to the VoiGpt server.",
+            shown="none",
+        )
+    )
+    voigpt_access_token: str = field(
+        metadata=_row(
+            "VOIGPT_ACCESS_TOKEN",
+            "",
+            str,
+            "CSRF token to use instead of fetching one from the VoiGpt server.",
+            secret=True,
+            shown="fetched",
+        )
+    )
+    workers: int = field(metadata=_row("WEB_CONCURRENCY", "2", number(1, 64), "Worker processes."))
+    threads: int = field(
+        metadata=_row(
+            "VOICHAT_THREADS",
+            "64",
+            number(8, 2000),
+            "Requests that one worker serves at once; an open chat that waits for its reply is one.",
+        )
+    )
+    replies: int = field(
+        metadata=_row(
+            "VOICHAT_REPLIES",
+            "32",
+            number(1, 2000),
+            "Replies that one worker writes at once; further ones wait their turn.",
+        )
+    )
+    reply_seconds: int = field(
+        metadata=_row("VOICHAT_REPLY_SECONDS", "600", number(1, 86400), "Longest time one reply may take, in seconds.")
+    )
+    message_characters: int = field(
+        metadata=_row("VOICHAT_MESSAGE_CHARACTERS", "100000", number(1, 10_000_000), "Longest message, in characters.")
+    )
+    session_days: int = field(
+        metadata=_row(
+            "VOICHAT_SESSION_DAYS",
+            "400",
+            number(1, 400),
+            "Days without a visit after which a browser's history is out of reach; browsers allow 400.",
+        )
+    )
+
+    def __post_init__(self) -> None:
+        if self.secret_key and len(self.secret_key) < 16:
+            raise SettingsError("SECRET_KEY is too short: it needs at least 16 characters.")
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data / 'voichat.sqlite3'}"
+
+    @property
+    def link(self) -> str:
+        """The address that a person on this machine opens."""
+        host = self.hosts[0].lstrip(".") if self.hosts else self.bind.host
+        return f"http://{Address('127.0.0.1' if host in ('0.0.0.0', '::') else host, self.bind.port)}/"  # noqa: S104
+
+    @property
+    def body_bytes(self) -> int:
+        """A character takes at most 12 bytes in a form: four of UTF-8, each as %XX."""
+        return self.message_characters * 12 + 65536
+
+    @property
+    def seats(self) -> int:
+        """Pages that may wait for a reply at once: a quarter of the threads is kept for all others."""
+        return self.threads - self.threads // 4
+
+    @property
+    def trusted_hosts(self) -> list[str]:
+        """Flask's `TRUSTED_HOSTS`: names without ports."""
+        return list(self.hosts) or [*LOOPBACK_HOSTS, str(Address(self.bind.host, 0)).removesuffix(":0")]
+
+
+def table() -> list[Setting]:
+    """Every setting, in the order of the docs."""
+    return [item.metadata["setting"] for item in fields(Settings)]
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the environment; empty means unset. Raises `SettingsError`."""
+    _refuse_unknown(environ)
+    return Settings(**{item.name: _value(item.metadata["setting"], environ) for item in fields(Settings)})
+
+
+def _value(setting: Setting, environ: Mapping[str, str]) -> Any:
+    text = environ.get(setting.name, "") or _from_file(setting, environ) or setting.default
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        given = "" if setting.secret else f" (it is “{text}”)"
+        raise SettingsError(f"{setting.name} {error}{given}.") from None
+
+
+def _from_file(setting: Setting, environ: Mapping[str, str]) -> str:
+    path = environ.get(f"{setting.name}_FILE", "") if setting.secret else ""
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text file"
+        raise SettingsError(f"{setting.name}_FILE names {path}, which cannot be read: {reason}.") from None
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = list(_names(table()))
+    for name in sorted(environ):
+        if name.startswith("VOICHAT_") and name not in known:
+            close = get_close_matches(name, known, 1, cutoff=0.8)
+            hint = f"; did you mean {close[0]}?" if close else "."
+            raise SettingsError(f"There is no setting {name}{hint}")
+
+
+def _names(settings: Iterable[Setting]) -> Iterable[str]:
+    for setting in settings:
+        yield setting.name
+        if setting.secret:
+            yield f"{setting.name}_FILE"
+
+
+def secret_key(settings: Settings) -> str:
+    """The key that signs, from the settings or else from the data folder, where the first start leaves it."""
+    path = settings.data / "secret_key"
+    if not settings.secret_key and not path.exists():
+        make_data_folder(settings)
+        _create_once(path, secrets.token_hex(32))
+    return settings.secret_key or path.read_text(encoding="ascii")
+
+
+def make_data_folder(settings: Settings) -> None:
+    """Raises `SettingsError` if state cannot be kept there."""
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryFile(dir=settings.data):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"The data folder {settings.data} cannot be written ({error.strerror}): set VOICHAT_DATA to one that can."
+        ) from None
+
+
+def _create_once(path: Path, text: str) -> None:
+    """All of the text or none: of several processes at once one wins, and the others read what it wrote."""
+    with NamedTemporaryFile("w", dir=path.parent, encoding="ascii") as draft:
+        draft.write(text)
+        draft.flush()
+        with suppress(FileExistsError):
+            os.link(draft.name, path)
