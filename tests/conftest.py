@@ -1,0 +1,148 @@
+"""The people and the places: Alice owns, Bob is in the team, Mallory must see nothing."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import sqlalchemy
+from flask import Flask
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.providers.upstream import Upstream, voigpt
+from tests.support import servers
+from tests.support.people import Person
+from tests.support.servers import Voichat
+from webapp import create_app
+from webapp.db import Database
+from webapp.settings import load
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the long versions of kill, chaos and fuzz tests too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        kept = [item for item in items if "long" not in item.keywords]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith(("VOICHAT_", "VOIGPT_", "OPENAI_")) or name in ("DATABASE_URL", "SECRET_KEY"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sqlite")
+    servers.migrate(f"sqlite:///{folder / 'template'}", folder)
+    return folder / "template"
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    with TemporaryDirectory() as folder, servers.postgresql(Path(folder)) as url:
+        _create_database(url, "template_voichat")
+        servers.migrate(f"{url}/template_voichat", Path(folder))
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty, migrated database: the same tests on both."""
+    if request.param == "sqlite":
+        path = tmp_path / "voichat.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("postgresql_server")
+    name = f"t{tmp_path.name}_{os.getpid()}".lower().replace("-", "_")[-60:]
+    _create_database(url, name, "TEMPLATE template_voichat")
+    return f"{url}/{name}"
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """A VoiGpt server whose answers the test scripts."""
+    with Upstream(voigpt()) as server:
+        yield server
+
+
+@pytest.fixture
+def environment(database_url: str, upstream: Upstream, tmp_path: Path) -> dict[str, str]:
+    return {"DATABASE_URL": database_url, "VOIGPT_URL": upstream.url, "VOICHAT_DATA": str(tmp_path / "data")}
+
+
+@pytest.fixture
+def app(environment: dict[str, str]) -> Iterator[Flask]:
+    (Path(environment["VOICHAT_DATA"])).mkdir(mode=0o700)
+    made = create_app(load(environment))
+    made.testing = True
+    made.config["PROPAGATE_EXCEPTIONS"] = False
+    yield made
+    house = made.extensions["voichat"]
+    house.replies.close()
+    house.database.close()
+
+
+@pytest.fixture
+def alice(app: Flask) -> Person:
+    return Person(app)
+
+
+@pytest.fixture
+def bob(app: Flask) -> Person:
+    return Person(app)
+
+
+@pytest.fixture
+def mallory(app: Flask) -> Person:
+    return Person(app)
+
+
+@pytest.fixture
+def voichat(environment: dict[str, str], tmp_path: Path) -> Iterator[Voichat]:
+    """The product behind gunicorn with two workers; it is up when the test begins."""
+    server = Voichat(environment, tmp_path / "log")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        servers.missing("Chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+def _create_database(url: str, name: str, options: str = "") -> None:
+    engine = sqlalchemy.create_engine(f"{url}/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}" {options}')
+    engine.dispose()

@@ -1,0 +1,158 @@
+"""What was said: kept in order, for its owner alone."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import delete, func, select
+
+from webapp.chats import history
+from webapp.chats.records import Draft, Gone, NotFound, Sent
+from webapp.db import Database, conversations, messages
+
+ALICE, MALLORY = "a" * 32, "f" * 32
+MODEL = "voigpt/gpt-3.5-turbo"
+
+
+def draft(words: str, submit_id: str = "", parent_id: str | None = None) -> Draft:
+    return Draft(words, MODEL, submit_id, parent_id)
+
+
+def said(database: Database, sent: Sent, at: str = "") -> list[str]:
+    return [message.text for message in history.branch(database, sent.conversation_id, at)]
+
+
+def count(database: Database) -> int:
+    with database.read() as connection:
+        return connection.execute(select(func.count()).select_from(messages)).scalar_one()
+
+
+def test_a_message_and_an_empty_reply_that_waits_are_stored_together(database: Database) -> None:
+    sent = history.begin(database, ALICE, draft("Hello"))
+    asked, reply = history.branch(database, sent.conversation_id)
+    assert (asked.id, asked.role, asked.status, asked.text) == (sent.message_id, "user", "complete", "Hello")
+    assert (reply.role, reply.status, reply.text, reply.parent_id) == ("assistant", "waiting", "", asked.id)
+    assert "Hello" in asked.html
+
+
+def test_the_next_message_follows_the_newest_reply(database: Database) -> None:
+    sent = history.begin(database, ALICE, draft("One"))
+    history.append(database, ALICE, sent.conversation_id, draft("Two"))
+    assert said(database, sent) == ["One", "", "Two", ""]
+
+
+def test_a_message_with_a_parent_begins_a_branch_and_the_other_stays(database: Database) -> None:
+    sent = history.begin(database, ALICE, draft("One"))
+    reply = history.branch(database, sent.conversation_id)[-1]
+    old = history.append(database, ALICE, sent.conversation_id, draft("Two"))
+    new = history.append(database, ALICE, sent.conversation_id, draft("Other", parent_id=reply.id))
+    assert said(database, sent) == ["One", "", "Other", ""]
+    assert said(database, sent, at=old.message_id) == ["One", "", "Two", ""]
+    assert said(database, sent, at=new.message_id) == ["One", "", "Other", ""]
+
+
+def test_the_same_submit_is_one_message_for_ever(database: Database) -> None:
+    first = history.begin(database, ALICE, draft("Hello", "id"))
+    assert history.begin(database, ALICE, draft("Hello", "id")) == first
+    assert count(database) == 2
+
+
+@pytest.mark.parametrize("other", [draft("Hello!", "id"), draft("Hello", "di"), Draft("Hello", "voigpt/other", "id")])
+def test_other_words_model_or_submit_id_are_a_new_message(database: Database, other: Draft) -> None:
+    first = history.begin(database, ALICE, draft("Hello", "id"))
+    assert history.begin(database, ALICE, other) != first
+
+
+def test_without_a_submit_id_everything_is_new(database: Database) -> None:
+    assert history.begin(database, ALICE, draft("Hello")) != history.begin(database, ALICE, draft("Hello"))
+
+
+def test_the_same_submit_id_of_two_people_is_two_messages(database: Database) -> None:
+    assert history.begin(database, ALICE, draft("Hi", "id")) != history.begin(database, MALLORY, draft("Hi", "id"))
+
+
+def test_a_late_resend_of_a_deleted_message_is_gone(database: Database) -> None:
+    sent = history.begin(database, ALICE, draft("Hello", "id"))
+    with database.write() as connection:
+        connection.execute(delete(conversations).where(conversations.c.id == sent.conversation_id))
+    with pytest.raises(Gone):
+        history.begin(database, ALICE, draft("Hello", "id"))
+
+
+def test_twenty_at_once_with_one_submit_id_are_one_message(database: Database) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        sent = list(pool.map(lambda _: history.begin(database, ALICE, draft("Hello", "id")), range(20)))
+    assert len(set(sent)) == 1
+    assert count(database) == 2
+
+
+def test_two_hundred_different_ones_at_once_lose_none(database: Database) -> None:
+    chat = history.begin(database, ALICE, draft("0")).conversation_id
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda n: history.append(database, ALICE, chat, draft(str(n))), range(1, 201)))
+    with database.read() as connection:
+        rows = connection.execute(select(messages.c.seq, messages.c.role, messages.c.text).order_by("seq")).all()
+    assert [row.seq for row in rows] == list(range(1, 403))
+    assert {row.text for row in rows if row.role == "user"} == {str(n) for n in range(201)}
+
+
+def test_mallory_finds_nothing_of_alices(database: Database) -> None:
+    sent = history.begin(database, ALICE, draft("Hello"))
+    with pytest.raises(NotFound):
+        history.conversation(database, MALLORY, sent.conversation_id)
+    with pytest.raises(NotFound):
+        history.append(database, MALLORY, sent.conversation_id, draft("Mine"))
+    assert history.recent(database, MALLORY) == []
+    assert count(database) == 2
+
+
+def test_a_message_of_another_chat_is_not_found_in_this_one(database: Database) -> None:
+    one = history.begin(database, ALICE, draft("One"))
+    two = history.begin(database, ALICE, draft("Two"))
+    for look in (history.message, history.branch):
+        with pytest.raises(NotFound):
+            look(database, one.conversation_id, two.message_id)
+    with pytest.raises(NotFound):
+        history.append(database, ALICE, one.conversation_id, draft("x", parent_id=two.message_id))
+
+
+def test_the_chat_last_written_to_comes_first(database: Database) -> None:
+    one = history.begin(database, ALICE, draft("One"))
+    history.begin(database, ALICE, draft("Two"))
+    history.append(database, ALICE, one.conversation_id, draft("Again"))
+    assert [found.title for found in history.recent(database, ALICE)] == ["One", "Two"]
+
+
+def test_an_upstream_is_told_the_branch_without_replies_that_have_no_word(database: Database) -> None:
+    sent = history.begin(database, ALICE, draft("One"))
+    two = history.append(database, ALICE, sent.conversation_id, draft("Two"))
+    told = history.context(database, sent.conversation_id, two.message_id)
+    assert told == [{"role": "user", "content": "One"}, {"role": "user", "content": "Two"}]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("a\r\nb\rc\n", "a\nb\nc\n"),
+        ("a\0b", "a\ufffdb"),
+        ("a\ud800b", "a\ufffdb"),
+        ("\ud83d\ude00", "\U0001f600"),
+        ("\ufeffa", "\ufeffa"),
+        ("Привет, мир 你好", "Привет, мир 你好"),
+    ],
+)
+def test_text_is_cleaned_so_that_every_database_can_hold_it(database: Database, typed: str, kept: str) -> None:
+    sent = history.begin(database, ALICE, draft(history.cleaned(typed)))
+    assert said(database, sent)[0] == kept
+
+
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        ("Hello", "Hello"),
+        ("\n\n  Hello  \nthere", "Hello"),
+        ("word " * 30, "word word word word word word word word word word word word…"),
+        ("x" * 100, "x" * 60),
+    ],
+)
+def test_a_chat_is_named_by_its_first_words(words: str, title: str) -> None:
+    assert history.title(words) == title

@@ -1,0 +1,110 @@
+"""One table of settings; nonsense stops the start with one sentence."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from webapp import settings
+from webapp.settings import SettingsError, load
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    found = load({})
+    assert str(found.bind) == "127.0.0.1:8000"
+    assert found.voigpt_url == "embedded:"
+    assert found.database == f"sqlite:///{ROOT / 'data' / 'voichat.sqlite3'}"
+
+
+def test_an_empty_value_is_an_unset_one() -> None:
+    assert load({"WEB_CONCURRENCY": ""}).workers == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("VOICHAT_BIND", "8000", "VOICHAT_BIND must be an address and a port such as 127.0.0.1:8000 (it is “8000”)."),
+        ("VOICHAT_BIND", "localhost:99999", "VOICHAT_BIND must be an address and a port"),
+        ("WEB_CONCURRENCY", "many", "WEB_CONCURRENCY must be a whole number from 1 to 64 (it is “many”)."),
+        ("WEB_CONCURRENCY", "0", "WEB_CONCURRENCY must be a whole number from 1 to 64"),
+        ("VOICHAT_TRUSTED_PROXIES", "10.0.0.0/99", "must be addresses or networks such as"),
+        ("VOIGPT_URL", "voigpt.com", "VOIGPT_URL must be an address that begins with http:// or https://"),
+        ("VOIGPT_URL", "http://[", "VOIGPT_URL must be an address"),
+        ("SECRET_KEY", "short", "SECRET_KEY is too short"),
+        ("DATABASE_URL", "mysql://host/name", "DATABASE_URL must be sqlite:////path/to/file or postgresql://"),
+        ("DATABASE_URL", "sqlite://", "DATABASE_URL must be sqlite:////path/to/file"),
+        ("DATABASE_URL", "postgresql://host", "DATABASE_URL must be"),
+        ("VOICHAT_HOST", "chat.example", "There is no setting VOICHAT_HOST; did you mean VOICHAT_HOSTS?"),
+        ("VOICHAT_QQQ", "1", "There is no setting VOICHAT_QQQ."),
+        ("SECRET_KEY_FILE", "/nowhere/key", "SECRET_KEY_FILE names /nowhere/key, which cannot be read"),
+    ],
+)
+def test_nonsense_is_refused_with_a_sentence_that_names_the_setting(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(sentence)) as refused:
+        load({name: value})
+    assert str(refused.value).endswith((".", "?"))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_secret_is_never_shown() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({"DATABASE_URL": "mysql://me:hunter2@host/name"})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("0123456789abcdef\n")
+    assert load({"SECRET_KEY_FILE": str(tmp_path / "key")}).secret_key == "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://me@host/name", "postgresql://me@host/name", "postgresql+psycopg://me@host/name"]
+)
+def test_postgresql_is_reached_by_psycopg_however_it_is_spelled(url: str) -> None:
+    assert load({"DATABASE_URL": url}).database == "postgresql+psycopg://me@host/name"
+
+
+@pytest.mark.parametrize(
+    ("environ", "trusted"),
+    [
+        ({}, ["localhost", ".localhost", "127.0.0.1", "[::1]", "127.0.0.1"]),
+        ({"VOICHAT_BIND": "[fe80::1]:80"}, ["localhost", ".localhost", "127.0.0.1", "[::1]", "[fe80::1]"]),
+        ({"VOICHAT_HOSTS": "chat.example, .lan"}, ["chat.example", ".lan"]),
+    ],
+)
+def test_hosts_are_the_loopback_names_and_the_bind_address_unless_they_are_set(
+    environ: dict[str, str], trusted: list[str]
+) -> None:
+    assert load(environ).trusted_hosts == trusted
+
+
+@pytest.mark.parametrize(
+    ("environ", "link"),
+    [
+        ({}, "http://127.0.0.1:8000/"),
+        ({"VOICHAT_BIND": "0.0.0.0:80"}, "http://127.0.0.1:80/"),
+        ({"VOICHAT_BIND": "[::1]:8000"}, "http://[::1]:8000/"),
+        ({"VOICHAT_BIND": ":8000", "VOICHAT_HOSTS": "chat.lan"}, "http://chat.lan:8000/"),
+    ],
+)
+def test_the_start_prints_a_link_that_opens(environ: dict[str, str], link: str) -> None:
+    assert load(environ).link == link
+
+
+def test_the_secret_key_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
+    made = load({"VOICHAT_DATA": str(tmp_path / "data")})
+    key = settings.secret_key(made)
+    assert len(key) == 64
+    assert settings.secret_key(made) == key
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "data" / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["secret_key"]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/settings.md"])
+def test_the_docs_have_every_setting_with_its_default_and_meaning(page: str) -> None:
+    documented = re.findall(r"^\| `([A-Z_]+)` \| (.*) \| (.*) \|$", (ROOT / page).read_text(), re.MULTILINE)
+    rows = [(row.name, row.shown or f"`{row.default}`", row.meaning) for row in settings.table()]
+    assert documented == rows

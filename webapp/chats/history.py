@@ -1,0 +1,219 @@
+"""Conversations and messages of their owner: what was said is only ever added to."""
+
+import secrets
+from dataclasses import fields
+from hashlib import sha256
+from textwrap import shorten
+from time import time
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, Table, insert, select, update
+
+from .. import markdown
+from ..db import Database, conversations, messages, submissions
+from ..providers import base
+from .records import Conversation, Draft, Gone, Message, NotFound, Sent
+
+TITLE_CHARACTERS = 60
+FIRST_PAGE = 100
+
+
+def cleaned(text: str) -> str:
+    """Line ends as LF; what PostgreSQL or UTF-8 cannot hold (NUL, lone surrogates) as U+FFFD."""
+    unified = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+    return unified.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def begin(database: Database, owner: str, draft: Draft) -> Sent:
+    """A new conversation with its first message and an empty reply, unless this submit was stored before.
+
+    Raises `Gone`.
+    """
+    key, html = _submission_key(owner, draft, ""), markdown.render(draft.words, breaks=True)
+    with database.write() as connection:
+        sent = Sent(new_id(), new_id())
+        if not _is_first(database, connection, key, sent):
+            return _sent_before(connection, key)
+        connection.execute(insert(conversations).values(_conversation(sent.conversation_id, owner, draft)))
+        _add_message_and_reply(connection, sent, draft, html, None)
+        return sent
+
+
+def append(database: Database, owner: str, conversation_id: str, draft: Draft) -> Sent:
+    """The next message and an empty reply, unless this submit was stored before.
+
+    It follows `draft.parent_id`, else the newest reply. Raises `NotFound`, `Gone`.
+    """
+    key, html = _submission_key(owner, draft, conversation_id), markdown.render(draft.words, breaks=True)
+    with database.write() as connection:
+        _lock(connection, owner, conversation_id)
+        sent = Sent(conversation_id, new_id())
+        if not _is_first(database, connection, key, sent):
+            return _sent_before(connection, key)
+        parent = _reply_id(connection, conversation_id, draft.parent_id)
+        _add_message_and_reply(connection, sent, draft, html, parent)
+        return sent
+
+
+def conversation(database: Database, owner: str, conversation_id: str) -> Conversation:
+    """Raises `NotFound`."""
+    query = select(*_columns(Conversation, conversations)).where(_mine(owner, conversation_id))
+    with database.read() as connection:
+        row = connection.execute(query).mappings().first()
+    if row is None:
+        raise NotFound
+    return Conversation(**row)
+
+
+def recent(database: Database, owner: str, limit: int = FIRST_PAGE) -> list[Conversation]:
+    """The owner's conversations, the one last written to first."""
+    query = (
+        select(*_columns(Conversation, conversations))
+        .where(conversations.c.owner_id == owner)
+        .order_by(conversations.c.updated_at.desc())
+        .limit(limit)
+    )
+    with database.read() as connection:
+        return [Conversation(**row) for row in connection.execute(query).mappings()]
+
+
+def branch(database: Database, conversation_id: str, at: str = "") -> list[Message]:
+    """The branch that holds the message `at`, down to its newest, or the newest of all. Raises `NotFound`."""
+    with database.read() as connection:
+        newest = _newest_below(conversation_id, at) if at else _newest(conversation_id)
+        leaf_id = connection.execute(newest).scalar()
+        return _path(connection, conversation_id, leaf_id)
+
+
+def context(database: Database, conversation_id: str, leaf_id: str) -> list[base.Message]:
+    """What an upstream is told: the branch up to `leaf_id`, without replies that never got a word."""
+    with database.read() as connection:
+        said = _path(connection, conversation_id, leaf_id)
+    return [_told(message) for message in said if message.text]
+
+
+def message(database: Database, conversation_id: str, message_id: str) -> Message:
+    """Raises `NotFound`."""
+    query = select(messages).where(_in(conversation_id, message_id))
+    with database.read() as connection:
+        row = connection.execute(query).mappings().first()
+    if row is None:
+        raise NotFound
+    return _message(row)
+
+
+def _told(message: Message) -> base.Message:
+    return {"role": "user" if message.role == "user" else "assistant", "content": message.text}
+
+
+def new_id() -> str:
+    return secrets.token_hex(16)
+
+
+def _submission_key(owner: str, draft: Draft, conversation_id: str) -> str:
+    submit_id = draft.submit_id or new_id()
+    parts = [owner, submit_id, conversation_id, draft.parent_id or "", draft.model, draft.words]
+    return sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _is_first(database: Database, connection: Connection, key: str, sent: Sent) -> bool:
+    ids = dict(conversation_id=sent.conversation_id, message_id=sent.message_id)
+    return database.insert_once(connection, submissions, dict(key=key, created_at=time()) | ids)
+
+
+def _sent_before(connection: Connection, key: str) -> Sent:
+    found = (
+        select(messages.c.conversation_id, messages.c.id)
+        .join(submissions, submissions.c.message_id == messages.c.id)
+        .where(submissions.c.key == key)
+    )
+    row = connection.execute(found).first()
+    if row is None:
+        raise Gone
+    return Sent(row.conversation_id, row.id)
+
+
+def _lock(connection: Connection, owner: str, conversation_id: str) -> None:
+    query = select(conversations.c.id).where(_mine(owner, conversation_id)).with_for_update()
+    if connection.execute(query).first() is None:
+        raise NotFound
+
+
+def _reply_id(connection: Connection, conversation_id: str, parent_id: str | None) -> str:
+    replies = select(messages.c.id).where(messages.c.conversation_id == conversation_id, messages.c.role == "assistant")
+    if parent_id is not None:
+        replies = replies.where(messages.c.id == parent_id)
+    found = connection.execute(replies.order_by(messages.c.seq.desc()).limit(1)).scalar()
+    if found is None:
+        raise NotFound
+    return str(found)
+
+
+def _add_message_and_reply(connection: Connection, sent: Sent, draft: Draft, html: str, parent_id: str | None) -> None:
+    now = time()
+    last_seq = (
+        update(conversations)
+        .where(conversations.c.id == sent.conversation_id)
+        .values(last_seq=conversations.c.last_seq + 2, updated_at=now, model=draft.model)
+        .returning(conversations.c.last_seq)
+    )
+    seq = connection.execute(last_seq).scalar_one()
+    empty = insert(messages).values(
+        conversation_id=sent.conversation_id, model=draft.model, created_at=now, problem="", attempt=0
+    )
+    asked = dict(id=sent.message_id, parent_id=parent_id, seq=seq - 1, role="user", status="complete", settled_at=now)
+    words = dict(text=draft.words, html=html, renderer=markdown.RENDERER_VERSION)
+    reply = dict(id=new_id(), parent_id=sent.message_id, seq=seq, role="assistant", status="waiting", waiting_since=now)
+    connection.execute(empty.values(**asked, **words))
+    connection.execute(empty.values(**reply, text="", html="", renderer=0))
+
+
+def _conversation(conversation_id: str, owner: str, draft: Draft) -> dict[str, object]:
+    now = time()
+    named = dict(id=conversation_id, owner_id=owner, title=title(draft.words), model=draft.model)
+    return named | dict(last_seq=0, created_at=now, updated_at=now)
+
+
+def title(words: str) -> str:
+    """The first words of the first line that has any."""
+    line = next((line.strip() for line in words.splitlines() if line.strip()), "")
+    return (
+        shorten(line, TITLE_CHARACTERS, placeholder="…") if " " in line[:TITLE_CHARACTERS] else line[:TITLE_CHARACTERS]
+    )
+
+
+def _mine(owner: str, conversation_id: str) -> ColumnElement[bool]:
+    return (conversations.c.id == conversation_id) & (conversations.c.owner_id == owner)
+
+
+def _newest(conversation_id: str) -> Select[str]:
+    query = select(messages.c.id).where(messages.c.conversation_id == conversation_id)
+    return query.order_by(messages.c.seq.desc()).limit(1)
+
+
+def _newest_below(conversation_id: str, message_id: str) -> Select[str]:
+    columns = messages.c.id, messages.c.seq
+    below = select(*columns).where(_in(conversation_id, message_id)).cte("below", recursive=True)
+    below = below.union_all(select(*columns).join(below, messages.c.parent_id == below.c.id))
+    return select(below.c.id).order_by(below.c.seq.desc()).limit(1)
+
+
+def _path(connection: Connection, conversation_id: str, leaf_id: str | None) -> list[Message]:
+    path = select(messages).where(_in(conversation_id, leaf_id)).cte("path", recursive=True)
+    path = path.union_all(select(messages).join(path, messages.c.id == path.c.parent_id))
+    found = [_message(row) for row in connection.execute(select(path).order_by(path.c.seq)).mappings()]
+    if not found:
+        raise NotFound
+    return found
+
+
+def _in(conversation_id: str, message_id: str | None) -> ColumnElement[bool]:
+    return (messages.c.conversation_id == conversation_id) & (messages.c.id == message_id)
+
+
+def _columns(record: type[Any], table: Table) -> list[Column[Any]]:
+    return [table.c[item.name] for item in fields(record)]
+
+
+def _message(row: RowMapping) -> Message:
+    return Message(**{item.name: row[item.name] for item in fields(Message)})

@@ -1,0 +1,195 @@
+"""A reply's states in the database: waiting → live (leased by one runner) → settled. Every change is one UPDATE.
+
+The attempt's number is the fence: who holds an older one writes nothing.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from time import time
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+
+from .. import markdown
+from ..db import Database, messages
+
+LEASE_SECONDS = 10.0
+RENEW_SECONDS = 2.0
+INTERRUPTED = "The server stopped before this reply was finished."
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to write one reply."""
+
+    reply_id: str
+    conversation_id: str
+    parent_id: str
+    model: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a reply ended: its state, all of its text, and for the person who waits why it is not complete."""
+
+    status: str
+    text: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """A reply that waits, or that is live until its lease runs out."""
+
+    id: str
+    conversation_id: str
+    status: str
+    waiting_since: float
+    lease_until: float | None
+
+    @property
+    def is_stale(self) -> bool:
+        return self.status == "live" and (self.lease_until or 0) < time()
+
+
+def claim(database: Database, reply_id: str, runner: str) -> Claim | None:
+    """Take a waiting reply whose turn it is; None if it is not, or somebody else was first."""
+    taken = (
+        update(messages)
+        .where(messages.c.id == reply_id, messages.c.status == "waiting", ~_is_behind_another())
+        .values(
+            status="live",
+            runner=runner,
+            settled_at=None,
+            lease_until=time() + LEASE_SECONDS,
+            attempt=messages.c.attempt + 1,
+            text="",
+            html="",
+            problem="",
+        )
+        .returning(
+            messages.c.id,
+            messages.c.conversation_id,
+            messages.c.parent_id,
+            messages.c.model,
+            messages.c.attempt,
+        )
+    )
+    with database.write() as connection:
+        row = connection.execute(taken).first()
+    return Claim(*row) if row else None
+
+
+def renew(database: Database, runner: str, reply_ids: Collection[str]) -> None:
+    """Say of all replies that this runner writes that it still does."""
+    mine = (messages.c.runner == runner) & messages.c.id.in_(reply_ids) & (messages.c.status == "live")
+    with database.write(durable=False) as connection:
+        connection.execute(update(messages).where(mine).values(lease_until=time() + LEASE_SECONDS))
+
+
+def settle(database: Database, claim: Claim, outcome: Outcome) -> bool:
+    """Store how the reply ended; False if another attempt has begun since."""
+    mine = (messages.c.id == claim.reply_id) & (messages.c.attempt == claim.attempt)
+    ended = (
+        update(messages)
+        .where(mine, messages.c.status.in_(["live", "interrupted"]))
+        .values(
+            status=outcome.status,
+            text=outcome.text,
+            html=markdown.render(outcome.text),
+            renderer=markdown.RENDERER_VERSION,
+            problem=outcome.problem,
+            settled_at=time(),
+            runner=None,
+            lease_until=None,
+        )
+    )
+    with database.write() as connection:
+        return connection.execute(ended).rowcount == 1
+
+
+def retry(database: Database, reply_id: str, attempt: int) -> bool:
+    """Make a reply wait again that did not end well; False if this attempt's Retry came before."""
+    again = (
+        update(messages)
+        .where(
+            messages.c.id == reply_id,
+            messages.c.role == "assistant",
+            messages.c.attempt == attempt,
+            or_(messages.c.status.in_(["failed", "interrupted", "stopped"]), _is_stale()),
+        )
+        .values(status="waiting", waiting_since=time(), runner=None, lease_until=None)
+    )
+    with database.write() as connection:
+        return connection.execute(again).rowcount == 1
+
+
+def expire(database: Database) -> None:
+    """Mark as interrupted what no runner has renewed in time."""
+    with database.write() as connection:
+        connection.execute(
+            update(messages)
+            .where(_is_stale())
+            .values(status="interrupted", problem=INTERRUPTED, settled_at=time(), runner=None, lease_until=None)
+        )
+
+
+def unsettled(database: Database) -> list[Unsettled]:
+    """All replies of all processes that are waiting or live, in the order in which they were asked for."""
+    query = (
+        select(
+            messages.c.id,
+            messages.c.conversation_id,
+            messages.c.status,
+            messages.c.waiting_since,
+            messages.c.lease_until,
+        )
+        .where(messages.c.status.in_(["waiting", "live"]))
+        .order_by(messages.c.created_at, messages.c.seq)
+    )
+    with database.read() as connection:
+        return [Unsettled(*row) for row in connection.execute(query)]
+
+
+def ready(replies: Iterable[Unsettled], before: float) -> list[str]:
+    """Those that wait since `before` or longer and are the first of their conversation."""
+    replies = [reply for reply in replies if not reply.is_stale]
+    busy = {reply.conversation_id for reply in replies if reply.status == "live"}
+    first = {reply.conversation_id: reply for reply in reversed(replies) if reply.conversation_id not in busy}
+    return [reply.id for reply in reversed(first.values()) if reply.waiting_since <= before]
+
+
+def is_unsettled(database: Database, reply_id: str) -> bool:
+    query = select(messages.c.id).where(
+        messages.c.id == reply_id, messages.c.status.in_(["waiting", "live"]), ~_is_stale()
+    )
+    with database.read() as connection:
+        return connection.execute(query).first() is not None
+
+
+def next_waiting(database: Database, conversation_id: str) -> str | None:
+    """The reply of this conversation whose turn it is."""
+    query = (
+        select(messages.c.id)
+        .where(messages.c.conversation_id == conversation_id, messages.c.status == "waiting")
+        .order_by(messages.c.seq)
+        .limit(1)
+    )
+    with database.read() as connection:
+        return connection.execute(query).scalar()
+
+
+def _is_stale() -> ColumnElement[bool]:
+    return and_(messages.c.status == "live", messages.c.lease_until < time())
+
+
+def _is_behind_another() -> ColumnElement[bool]:
+    other = messages.alias()
+    return exists().where(
+        other.c.conversation_id == messages.c.conversation_id,
+        other.c.id != messages.c.id,
+        or_(
+            and_(other.c.status == "live", other.c.lease_until >= time()),
+            and_(other.c.status == "waiting", other.c.seq < messages.c.seq),
+        ),
+    )

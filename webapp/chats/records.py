@@ -1,0 +1,59 @@
+"""What a conversation is made of, and what can be wrong with asking for one."""
+
+from dataclasses import dataclass
+
+
+class NotFound(Exception):
+    """There is no such thing, or it is somebody else's: nobody learns which."""
+
+
+class Gone(Exception):
+    """The message was sent before and has been deleted since."""
+
+
+@dataclass(frozen=True)
+class Conversation:
+    id: str
+    title: str
+    model: str
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message. `status` of a reply: waiting, live, complete, stopped, interrupted or failed."""
+
+    id: str
+    conversation_id: str
+    parent_id: str | None
+    role: str
+    status: str
+    text: str
+    html: str
+    renderer: int
+    model: str
+    problem: str
+    attempt: int
+    created_at: float
+    settled_at: float | None
+
+    @property
+    def is_settled(self) -> bool:
+        return self.status not in ("waiting", "live")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a person sends: `words` cleaned, `model` as `provider/model`, `submit_id` empty if the form had none."""
+
+    words: str
+    model: str
+    submit_id: str = ""
+    parent_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Sent:
+    conversation_id: str
+    message_id: str

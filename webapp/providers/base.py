@@ -1,0 +1,104 @@
+"""What a provider is: the contract between Voichat and every adapter."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias, TypedDict
+
+
+class Message(TypedDict):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+Messages: TypeAlias = Sequence[Message]
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """Text that the model thought aloud before or between the parts of its answer."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens that the upstream counted for this call."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Why the answer ended, in the upstream's own word (`stop`, `length` …)."""
+
+    reason: str
+
+
+Chunk: TypeAlias = str | Reasoning | Usage | Finish
+CreateResult: TypeAlias = Iterator[Chunk]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A reply on its way. Iterate `chunks`; `cancel()`, from any thread, closes the connection."""
+
+    chunks: CreateResult
+    cancel: Callable[[], None]
+
+
+class ProviderError(RuntimeError):
+    """An upstream did not give an answer.
+
+    `str(error)` is one sentence for the person who waits, without keys or addresses;
+    `again` says whether the same request may succeed later, `retry_after` in how many seconds.
+    """
+
+    def __init__(self, sentence: str, *, again: bool = True, retry_after: float | None = None) -> None:
+        super().__init__(sentence)
+        self.again = again
+        self.retry_after = retry_after
+
+
+class Cancelled(ProviderError):
+    """The call was stopped on purpose: by the person, or because the server goes down."""
+
+    def __init__(self) -> None:
+        super().__init__("The reply was stopped.")
+
+
+class AbstractProvider(ABC):
+    """One kind of upstream. Adapters are used as classes and keep no state of a chat."""
+
+    url: ClassVar[str]
+    working: ClassVar[bool]
+    supports_stream: ClassVar[bool]
+    supports_message_history: ClassVar[bool]
+
+    @classmethod
+    @abstractmethod
+    def models(cls) -> Sequence[str]:
+        """The names that `create_completion` takes as `model`, the default first."""
+
+    @classmethod
+    @abstractmethod
+    def create_completion(
+        cls,
+        model: str,
+        messages: Messages,
+        stream: bool,
+        proxy: str | None = None,
+        access_token: str | None = None,
+        **kwargs: Any,
+    ) -> CreateResult:
+        """A generator of the answer's chunks; nothing is sent before the first is asked for.
+
+        `kwargs` may bring `url` (else the class's own) and `call`, an `http.Call` (else a new one).
+        Raises `ProviderError`.
+        """
+
+    @classmethod
+    @abstractmethod
+    def check(cls, proxy: str | None = None, access_token: str | None = None, **kwargs: Any) -> None:
+        """Ask the upstream whether it is there, at no cost. `kwargs` as above; raises `ProviderError`."""
