@@ -1,0 +1,30 @@
+"""Voichat: the web chat that a whole team opens from one link."""
+
+from flask import Flask
+
+from . import cli, pages, providers
+from .chats.replies import Replies
+from .db import Database
+from .pages.house import House
+from .settings import ROOT, Settings, load, secret_key
+from .web import assets, security
+from .web.sessions import DatabaseSessions
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application, in the order in which a request passes through it. Raises `SettingsError`."""
+    settings = settings or load()
+    app = Flask(__name__, template_folder=ROOT / "templates", static_folder=ROOT / "static")
+    app.secret_key = secret_key(settings)
+    app.config.update(MAX_CONTENT_LENGTH=settings.body_bytes, MAX_FORM_MEMORY_SIZE=settings.body_bytes)
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
+
+    database = Database(settings.database)
+    security.init_app(app, settings)
+    app.session_interface = DatabaseSessions(app, database, settings.session_days)
+    assets.init_app(app)
+    upstreams = providers.init_app(app, settings)
+    replies = Replies(database, upstreams.complete, places=settings.replies, seats=settings.seats)
+    pages.init_app(app, House(settings, database, replies))
+    cli.init_app(app, settings, database)
+    return app

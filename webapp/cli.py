@@ -1,0 +1,60 @@
+"""Commands: `./run <command>`, which is `flask --app wsgi <command>`."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import click
+from flask import Flask
+
+from .db import Database, DatabaseError, newest_version
+from .settings import ROOT, Address, Settings, SettingsError, make_data_folder
+
+
+def init_app(app: Flask, settings: Settings, database: Database) -> None:
+    @app.cli.command()
+    def serve() -> None:
+        """Prepare what is missing and serve behind gunicorn."""
+        prepare(settings, database)
+        refuse_busy_port(settings.bind)
+        os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "wsgi:app"])  # noqa: S606 - no shell is meant
+
+    @app.cli.command("migrate")
+    def migrate_command() -> None:
+        """Bring the database to this version of Voichat."""
+        prepare(settings, database)
+
+
+def prepare(settings: Settings, database: Database) -> None:
+    """Make the data folder and migrate the database, as far as either is missing. Raises `ClickException`."""
+    try:
+        make_data_folder(settings)
+        if database.version() != newest_version():
+            migrate()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    except DatabaseError as error:
+        raise click.ClickException(f"The database does not answer: {error.args[0]}") from None
+    finally:
+        database.close()
+
+
+def migrate() -> None:
+    """In a process of its own: Alembic's 37 MB are not for the workers."""
+    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    if subprocess.run(command, cwd=ROOT, check=False).returncode:  # noqa: S603
+        raise click.ClickException("The database could not be migrated; the lines above say why.")
+
+
+def refuse_busy_port(address: Address) -> None:
+    """Raises `ClickException` with one sentence where gunicorn would retry and print a page."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address.host, address.port))
+    except OSError as error:
+        raise click.ClickException(
+            f"Cannot listen on {address} ({error.strerror}): stop what does, or set VOICHAT_BIND to another port."
+        ) from None

@@ -1,0 +1,23 @@
+"""The roof: what a person asks for, one file a subject."""
+
+from flask import Flask
+from werkzeug.routing import BaseConverter
+
+from . import chat, conversations, errors, ops, rendering
+from .house import House
+
+
+class IdConverter(BaseConverter):
+    """128 bits in hex; anything else is 404 before a database sees it."""
+
+    regex = "[0-9a-f]{32}"
+
+
+def init_app(app: Flask, house: House) -> None:
+    app.extensions["voichat"] = house
+    app.url_map.converters["id"] = IdConverter
+    rendering.init_app(app)
+    errors.init_app(app)
+    app.register_blueprint(chat.blueprint)
+    app.register_blueprint(conversations.blueprint)
+    app.register_blueprint(ops.blueprint)

@@ -1,0 +1,120 @@
+"""A chat: begin it, read it, go on with it."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, redirect, render_template, request, stream_template, url_for
+from werkzeug.wrappers import Response as Redirect
+
+from ..chats import history, lease
+from ..chats.live import Seat
+from ..chats.records import Message, NotFound
+from ..db import Database, DatabaseError
+from ..web import sessions
+from . import composer, rendering
+from .house import house
+
+RELOAD_SECONDS = 5
+
+log = logging.getLogger(__name__)
+
+blueprint = Blueprint("chat", __name__)
+
+
+@blueprint.get("/")
+def new() -> str:
+    words = history.cleaned(request.args.get("q", ""))
+    return render_template("chat/new.html", composer=composer.fresh(url_for(".begin"), words))
+
+
+@blueprint.post("/chats")
+def begin() -> Redirect:
+    draft = composer.draft()
+    sent = history.begin(house().database, sessions.owner_for(draft.submit_id), draft)
+    return _to_chat(sent.conversation_id)
+
+
+@blueprint.post("/chats/<id:conversation_id>/messages")
+def go_on(conversation_id: str) -> Redirect:
+    draft = composer.draft()
+    sent = history.append(house().database, _owner(), conversation_id, draft)
+    return _to_chat(sent.conversation_id, at=sent.message_id if draft.parent_id else None)
+
+
+@blueprint.post("/chats/<id:conversation_id>/replies/<id:reply_id>/retry")
+def retry(conversation_id: str, reply_id: str) -> Redirect:
+    """Safe to repeat with the hidden `attempt`: each attempt has one Retry."""
+    history.conversation(house().database, _owner(), conversation_id)
+    reply = history.message(house().database, conversation_id, reply_id)
+    lease.retry(house().database, reply.id, request.form.get("attempt", reply.attempt, type=int))
+    return _to_chat(conversation_id, at=history.cleaned(request.form.get("at", "")))
+
+
+@blueprint.get("/chats/<id:conversation_id>")
+def show(conversation_id: str) -> Response:
+    """The chat; the response stays open until its replies have settled."""
+    conversation = history.conversation(house().database, _owner(), conversation_id)
+    at = history.cleaned(request.args.get("at", ""))
+    messages = history.branch(house().database, conversation_id, at)
+    page = {"conversation": conversation, "messages": messages, "at": at, "composer": _composer(messages, at)}
+    waiting = next((message for message in messages if not message.is_settled), None)
+    if waiting is None or request.method == "HEAD":
+        return Response(render_template("chat/show.html", **page))
+    house().replies.start(waiting.id)
+    seat = house().replies.seat()
+    return _stream(page, seat) if seat else _reload_soon(page)
+
+
+@dataclass(frozen=True)
+class Live:
+    """What the template of an unsettled reply asks for, after the first byte: nothing here may raise."""
+
+    seat: Seat
+    database: Database
+
+    def follow(self, reply: Message) -> Iterator[None]:
+        try:
+            yield from self.seat.follow(reply.id)
+        except DatabaseError:
+            log.exception("chat %s is followed no further", reply.conversation_id)
+
+    def now(self, reply: Message) -> Message:
+        try:
+            return history.message(self.database, reply.conversation_id, reply.id)
+        except (DatabaseError, NotFound):
+            log.exception("reply %s cannot be shown", reply.id)
+            return reply
+
+
+def _stream(page: dict[str, Any], seat: Seat) -> Response:
+    pieces = stream_template("chat/show.html", **page, live=Live(seat, house().database))
+    response = Response(rendering.flushed(pieces))
+    response.headers["X-Accel-Buffering"] = "no"
+    response.call_on_close(seat.close)
+    return response
+
+
+def _reload_soon(page: dict[str, Any]) -> Response:
+    response = Response(render_template("chat/show.html", **page))
+    response.headers["Refresh"] = str(RELOAD_SECONDS)
+    return response
+
+
+def _composer(messages: list[Message], at: str) -> composer.Composer:
+    last = messages[-1]
+    action = url_for(".go_on", conversation_id=last.conversation_id)
+    return composer.fresh(action, model=last.model, parent=last.id if at and last.role == "assistant" else "")
+
+
+def _owner() -> str:
+    owner = sessions.owner()
+    if owner is None:
+        raise NotFound
+    return owner
+
+
+def _to_chat(conversation_id: str, at: str | None = None) -> Redirect:
+    return redirect(url_for(".show", conversation_id=conversation_id, at=at or None), HTTPStatus.SEE_OTHER)

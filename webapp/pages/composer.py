@@ -1,0 +1,89 @@
+"""The form that sends a message: what it shows, and what comes back from it."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from flask import abort, request, url_for
+from werkzeug.exceptions import HTTPException
+
+from .. import providers
+from ..chats.history import cleaned
+from ..chats.records import Draft
+from ..providers.base import ProviderError
+from ..web import submit
+from .house import house
+
+SUBMIT_ID_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class Composer:
+    """What `composer.html` shows. `parent` is the reply that the message follows, if not the newest."""
+
+    action: str
+    submit_id: str
+    words: str = ""
+    model: str = ""
+    parent: str = ""
+
+    @property
+    def choices(self) -> list[providers.Choice]:
+        return providers.choices()
+
+    @property
+    def most_characters(self) -> int:
+        return house().settings.message_characters
+
+
+def fresh(action: str, words: str = "", model: str = "", parent: str = "") -> Composer:
+    return Composer(action, submit.new_id(), words, model, parent)
+
+
+def again(status: int) -> Composer | None:
+    """The form as it was sent, after an error; None if it held no words or cannot be read."""
+    try:
+        words, model = _field("message"), _field("model")
+    except HTTPException:
+        return None
+    if not words:
+        return None
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        return fresh(url_for("chat.begin"), words, model)
+    return Composer(
+        f"{request.script_root}{request.path}",
+        _field("submit_id") or submit.new_id(),
+        words,
+        model,
+        _field("parent"),
+    )
+
+
+def draft() -> Draft:
+    """What the person sent. Aborts with 400 or 413 and a sentence."""
+    words = _field("message")
+    if not words.strip():
+        abort(HTTPStatus.BAD_REQUEST, "Write something first: the message is empty.")
+    _limit("message", words, house().settings.message_characters)
+    _limit("submit id", _field("submit_id"), SUBMIT_ID_CHARACTERS)
+    return Draft(words, _model(), _field("submit_id"), _field("parent") or None)
+
+
+def _model() -> str:
+    choice = _field("model") or providers.choices()[0].value
+    try:
+        providers.get(choice)
+    except ProviderError as error:
+        abort(HTTPStatus.BAD_REQUEST, str(error))
+    return choice
+
+
+def _limit(what: str, text: str, most: int) -> None:
+    if len(text) > most:
+        abort(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"The {what} has {len(text):,} characters; at most {most:,} are taken. Shorten it and send it again.",
+        )
+
+
+def _field(name: str) -> str:
+    return cleaned(request.form.get(name, ""))

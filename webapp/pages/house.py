@@ -1,0 +1,21 @@
+"""What the pages stand on: the rooms below, as `create_app` put them together."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from ..chats.replies import Replies
+from ..db import Database
+from ..settings import Settings
+
+
+@dataclass(frozen=True)
+class House:
+    settings: Settings
+    database: Database
+    replies: Replies
+
+
+def house() -> House:
+    return cast(House, current_app.extensions["voichat"])

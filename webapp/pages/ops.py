@@ -1,0 +1,29 @@
+"""For whoever runs the server: is it alive, does its store answer."""
+
+from flask import Blueprint, Response
+
+from ..db import DatabaseError, newest_version
+from .house import house
+
+blueprint = Blueprint("ops", __name__)
+
+
+@blueprint.get("/healthz")
+def is_alive() -> Response:
+    return _text("alive", 200)
+
+
+@blueprint.get("/readyz")
+def is_ready() -> Response:
+    """200 when the database answers and stands at this code's migration, else 503."""
+    try:
+        version = house().database.version()
+    except DatabaseError:
+        return _text("the database does not answer", 503)
+    if version != newest_version():
+        return _text("the database needs ./run migrate", 503)
+    return _text("ready", 200)
+
+
+def _text(words: str, status: int) -> Response:
+    return Response(f"{words}\n", status, mimetype="text/plain")

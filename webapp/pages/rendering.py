@@ -1,0 +1,48 @@
+"""What templates need to show a message: its HTML, its time, its model, and where a page is flushed."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from flask import Flask
+from markupsafe import Markup
+
+from .. import markdown, providers
+from ..chats.records import Message
+
+FLUSH = "\0"  # no text holds NUL: it is replaced at the door
+
+
+def init_app(app: Flask) -> None:
+    app.add_template_filter(html)
+    app.add_template_filter(local_time)
+    app.add_template_filter(model_label)
+    app.jinja_env.globals["flush"] = FLUSH
+
+
+def html(message: Message) -> Markup:
+    """The message as it was rendered when it was stored; anew if the renderer has changed since."""
+    if message.renderer == markdown.RENDERER_VERSION:
+        return markdown.stored(message.html)
+    return markdown.render(message.text, breaks=message.role == "user")
+
+
+def local_time(seconds: float) -> datetime:
+    """In the server's time zone: server and team share one more often than not."""
+    return datetime.fromtimestamp(seconds).astimezone()
+
+
+def model_label(value: str) -> str:
+    """The name that the picker shows for `provider/model`."""
+    return next((choice.label for choice in providers.choices() if choice.value == value), value)
+
+
+def flushed(pieces: Iterable[str]) -> Iterator[str]:
+    """A template's many small pieces, joined up to each flush."""
+    held: list[str] = []
+    for piece in pieces:
+        *whole, rest = piece.split(FLUSH)
+        for part in whole:
+            yield "".join([*held, part])
+            held.clear()
+        held.append(rest)
+    yield "".join(held)

@@ -1,0 +1,117 @@
+"""What every response carries and which requests are let in: all of it in one place."""
+
+import re
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from flask import Flask, Request, Response, abort, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from ..settings import Network, Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+CONTENT_SECURITY_POLICY = {
+    "default-src": "'none'",
+    "style-src": "'self'",
+    "script-src": "'self'",
+    "img-src": "'self' data:",
+    "form-action": "'self'",
+    "frame-src": "'self'",
+    "manifest-src": "'self'",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+HEADERS = {
+    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in CONTENT_SECURITY_POLICY.items()),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+READING = {"GET", "HEAD", "OPTIONS"}
+FORWARDED = "HTTP_X_FORWARDED_"
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Headers on every response, and the three questions that each request is asked first."""
+    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+    hosts = settings.trusted_hosts
+    app.before_request(lambda: _refuse_foreign_host(hosts))
+    app.before_request(_refuse_cross_site)
+    app.after_request(_add_headers)
+
+
+class TrustedProxies:
+    """`X-Forwarded-*` counts only from the networks given; from anybody else it is taken away."""
+
+    def __init__(self, app: "WSGIApplication", networks: Iterable[Network]) -> None:
+        self.app = app
+        self.forwarded = ProxyFix(app, x_for=1, x_proto=1, x_host=1, x_prefix=1)
+        self.networks = tuple(networks)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if self._trusts(environ.get("REMOTE_ADDR", "")):
+            return self.forwarded(environ, start_response)
+        for name in [name for name in environ if name.startswith(FORWARDED)]:
+            del environ[name]
+        return self.app(environ, start_response)
+
+    def _trusts(self, address: str) -> bool:
+        try:
+            peer = ip_address(address)
+        except ValueError:
+            return False
+        return any(peer in network for network in self.networks)
+
+
+def is_host_trusted(host: str, names: Iterable[str]) -> bool:
+    """Whether `host`, a valid `name[:port]`, is one of `names`; `.name` takes subdomains in.
+
+    Flask's `TRUSTED_HOSTS` would do, if it could name an IPv6 address or ignore case.
+    """
+    hostname = re.sub(r":\d+$", "", host).lower()
+    return any(hostname == name or (name.startswith(".") and hostname.endswith(name)) for name in map(str.lower, names))
+
+
+def is_cross_site(request: Request) -> bool:
+    """The rule of Go's `net/http.CrossOriginProtection`, and Referer for browsers that send neither of its two."""
+    if site := request.headers.get("Sec-Fetch-Site"):
+        return site not in {"same-origin", "none"}
+    if origin := request.headers.get("Origin") or request.headers.get("Referer"):
+        return _netloc(origin) != request.host.lower()
+    return False
+
+
+def _netloc(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _refuse_foreign_host(names: list[str]) -> None:
+    given = request.headers.get("Host", "")  # HTTP/1.0 has none, and is no browser's
+    if given and not is_host_trusted(request.host, names):
+        abort(400, f"This server does not answer to the name “{given[:100]}”.")
+
+
+def _refuse_cross_site() -> None:
+    if request.method not in READING and is_cross_site(request):
+        abort(403, "This request came from another site, so it was not carried out.")
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+    return response
