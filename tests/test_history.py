@@ -7,6 +7,7 @@ from sqlalchemy import delete, func, select
 
 from webapp.chats import history
 from webapp.chats.records import Draft, Gone, NotFound, Sent
+from webapp.chats.text import cleaned, title
 from webapp.db import Database, conversations, messages
 
 ALICE, MALLORY = "a" * 32, "f" * 32
@@ -141,12 +142,12 @@ def test_an_upstream_is_told_the_branch_without_replies_that_have_no_word(databa
     ],
 )
 def test_text_is_cleaned_so_that_every_database_can_hold_it(database: Database, typed: str, kept: str) -> None:
-    sent = history.begin(database, ALICE, draft(history.cleaned(typed)))
+    sent = history.begin(database, ALICE, draft(cleaned(typed)))
     assert said(database, sent)[0] == kept
 
 
 @pytest.mark.parametrize(
-    ("words", "title"),
+    ("words", "name"),
     [
         ("Hello", "Hello"),
         ("\n\n  Hello  \nthere", "Hello"),
@@ -154,5 +155,5 @@ def test_text_is_cleaned_so_that_every_database_can_hold_it(database: Database, 
         ("x" * 100, "x" * 60),
     ],
 )
-def test_a_chat_is_named_by_its_first_words(words: str, title: str) -> None:
-    assert history.title(words) == title
+def test_a_chat_is_named_by_its_first_words(words: str, name: str) -> None:
+    assert title(words) == name

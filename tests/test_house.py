@@ -37,7 +37,7 @@ def name(path: Path) -> str:
 
 
 def room(module: str) -> str:
-    return ADAPTERS if module.startswith("providers.") else module.split(".")[0]
+    return ADAPTERS if module.startswith("providers.") else module.split(".", maxsplit=1)[0]
 
 
 def imports(path: Path) -> Iterator[tuple[ast.stmt, str]]:
@@ -61,6 +61,11 @@ def is_allowed(importer: str, imported: str) -> bool:
 def test_imports_run_downwards_only(path: Path) -> None:
     wrong = [imported for _, imported in imports(path) if not is_allowed(name(path), imported)]
     assert wrong == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_the_house_names_its_own_rooms_relatively(path: Path) -> None:
+    assert not re.search(r"^\s*(from|import) webapp\b", path.read_text(), re.MULTILINE)
 
 
 def test_no_imports_run_in_a_circle() -> None:

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from webapp.chats import history, lease
-from webapp.chats.records import Draft, Message
 from webapp.chats.lease import Claim, Outcome
+from webapp.chats.records import Draft, Message
 from webapp.db import Database, messages
 
 ALICE = "a" * 32
@@ -76,6 +76,7 @@ def test_a_reply_whose_runner_is_gone_becomes_interrupted(database: Database, re
     assert now(database, reply).status == "live"
     let_the_lease_run_out(database, reply)
     assert not lease.is_unsettled(database, reply.id)
+    assert now(database, reply).status == "interrupted"
     lease.expire(database)
     assert (now(database, reply).status, now(database, reply).problem) == ("interrupted", lease.INTERRUPTED)
 

@@ -171,6 +171,16 @@ def test_an_answer_without_a_word_is_a_failure(database: Database, provider: Pro
     assert until_settled(database, reply).problem == NO_WORDS
 
 
+def test_what_no_database_can_hold_does_not_stop_a_reply(
+    database: Database, provider: Provider, replies: Replies
+) -> None:
+    provider.chunks = ["a\0", "\ud800b"]
+    provider.may_answer.set()
+    reply = asked(database)
+    replies.start(reply.id)
+    assert until_settled(database, reply).text == "a\ufffd\ufffdb"
+
+
 def test_a_failed_reply_does_not_hold_up_the_next(database: Database, provider: Provider, replies: Replies) -> None:
     provider.chunks = [ProviderError("No.")]
     first = asked(database, "One")
@@ -203,7 +213,7 @@ def test_a_stale_lease_is_marked_as_interrupted(
 
 
 def test_a_long_reply_keeps_its_lease(
-    database: Database, provider: Provider, replies: Replies, monkeypatch: pytest.MonkeyPatch
+    database: Database, replies: Replies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "LEASE_SECONDS", 1.0)
     monkeypatch.setattr(lease, "RENEW_SECONDS", 0.1)

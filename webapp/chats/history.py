@@ -1,9 +1,8 @@
 """Conversations and messages of their owner: what was said is only ever added to."""
 
 import secrets
-from dataclasses import fields
+from dataclasses import fields, replace
 from hashlib import sha256
-from textwrap import shorten
 from time import time
 from typing import Any
 
@@ -12,16 +11,11 @@ from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, Ta
 from .. import markdown
 from ..db import Database, conversations, messages, submissions
 from ..providers import base
+from . import lease
 from .records import Conversation, Draft, Gone, Message, NotFound, Sent
+from .text import title
 
-TITLE_CHARACTERS = 60
 FIRST_PAGE = 100
-
-
-def cleaned(text: str) -> str:
-    """Line ends as LF; what PostgreSQL or UTF-8 cannot hold (NUL, lone surrogates) as U+FFFD."""
-    unified = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
-    return unified.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def begin(database: Database, owner: str, draft: Draft) -> Sent:
@@ -174,14 +168,6 @@ def _conversation(conversation_id: str, owner: str, draft: Draft) -> dict[str, o
     return named | dict(last_seq=0, created_at=now, updated_at=now)
 
 
-def title(words: str) -> str:
-    """The first words of the first line that has any."""
-    line = next((line.strip() for line in words.splitlines() if line.strip()), "")
-    return (
-        shorten(line, TITLE_CHARACTERS, placeholder="…") if " " in line[:TITLE_CHARACTERS] else line[:TITLE_CHARACTERS]
-    )
-
-
 def _mine(owner: str, conversation_id: str) -> ColumnElement[bool]:
     return (conversations.c.id == conversation_id) & (conversations.c.owner_id == owner)
 
@@ -216,4 +202,8 @@ def _columns(record: type[Any], table: Table) -> list[Column[Any]]:
 
 
 def _message(row: RowMapping) -> Message:
-    return Message(**{item.name: row[item.name] for item in fields(Message)})
+    """A live reply whose lease has run out reads as interrupted, whether or not somebody has written that yet."""
+    found = Message(**{item.name: row[item.name] for item in fields(Message)})
+    if lease.is_stale(row["status"], row["lease_until"]):
+        return replace(found, status="interrupted", problem=lease.INTERRUPTED)
+    return found

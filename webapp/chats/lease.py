@@ -49,7 +49,12 @@ class Unsettled:
 
     @property
     def is_stale(self) -> bool:
-        return self.status == "live" and (self.lease_until or 0) < time()
+        return is_stale(self.status, self.lease_until)
+
+
+def is_stale(status: str, lease_until: float | None) -> bool:
+    """Whether a reply is live in name only: its runner has not renewed its lease in time."""
+    return status == "live" and (lease_until or 0) < time()
 
 
 def claim(database: Database, reply_id: str, runner: str) -> Claim | None:

@@ -66,8 +66,8 @@ class Replies:
             try:
                 self._tick()
                 pause = TICK_SECONDS
-            except DatabaseError:
-                log.exception("the database does not answer")
+            except DatabaseError as error:
+                log.error("the database does not answer: %s", error)
                 pause = PAUSE_SECONDS
 
     def _tick(self) -> None:

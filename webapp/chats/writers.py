@@ -11,6 +11,7 @@ from ..db import Database, DatabaseError
 from ..providers.base import Completion, Messages, ProviderError
 from . import history, lease
 from .lease import Claim, Outcome
+from .text import cleaned
 
 SETTLE_SECONDS = 300.0
 SETTLE_PAUSE_SECONDS = 1.0
@@ -67,23 +68,34 @@ class Writers:
     def _write(self, claim: Claim) -> None:
         try:
             self._settle(claim, self._outcome(claim))
+        except DatabaseError:
+            log.exception("reply %s could not be stored", claim.reply_id)
         finally:
-            with self._changed:
-                self._live.pop(claim.reply_id, None)
-                self._changed.notify_all()
-            self._places.release()
-            self._ended(claim.reply_id)
-        if following := lease.next_waiting(self._database, claim.conversation_id):
-            self.start(following)
+            self._leave(claim)
+        self._start_next(claim.conversation_id)
+
+    def _leave(self, claim: Claim) -> None:
+        with self._changed:
+            self._live.pop(claim.reply_id, None)
+            self._changed.notify_all()
+        self._places.release()
+        self._ended(claim.reply_id)
+
+    def _start_next(self, conversation_id: str) -> None:
+        try:
+            if following := lease.next_waiting(self._database, conversation_id):
+                self.start(following)
+        except DatabaseError:
+            log.exception("chat %s: its next reply waits for the ticker", conversation_id)
 
     def _outcome(self, claim: Claim) -> Outcome:
         said: list[str] = []
         try:
             for chunk in self._begin(claim).chunks:
                 if isinstance(chunk, str):
-                    said.append(chunk)
+                    said.append(cleaned(chunk))
         except ProviderError as error:
-            return Outcome("interrupted" if self._closing.is_set() else "failed", "".join(said), str(error))
+            return Outcome("interrupted" if self._closing.is_set() else "failed", "".join(said), cleaned(str(error)))
         except Exception:
             log.exception("reply %s", claim.reply_id)
             return Outcome("failed", "".join(said), OUR_FAULT)

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as Redirect
 from ..chats import history, lease
 from ..chats.live import Seat
 from ..chats.records import Message, NotFound
+from ..chats.text import cleaned
 from ..db import Database, DatabaseError
 from ..web import sessions
 from . import composer, rendering
@@ -26,7 +27,7 @@ blueprint = Blueprint("chat", __name__)
 
 @blueprint.get("/")
 def new() -> str:
-    words = history.cleaned(request.args.get("q", ""))
+    words = cleaned(request.args.get("q", ""))
     return render_template("chat/new.html", composer=composer.fresh(url_for(".begin"), words))
 
 
@@ -50,14 +51,14 @@ def retry(conversation_id: str, reply_id: str) -> Redirect:
     history.conversation(house().database, _owner(), conversation_id)
     reply = history.message(house().database, conversation_id, reply_id)
     lease.retry(house().database, reply.id, request.form.get("attempt", reply.attempt, type=int))
-    return _to_chat(conversation_id, at=history.cleaned(request.form.get("at", "")))
+    return _to_chat(conversation_id, at=cleaned(request.form.get("at", "")))
 
 
 @blueprint.get("/chats/<id:conversation_id>")
 def show(conversation_id: str) -> Response:
     """The chat; the response stays open until its replies have settled."""
     conversation = history.conversation(house().database, _owner(), conversation_id)
-    at = history.cleaned(request.args.get("at", ""))
+    at = cleaned(request.args.get("at", ""))
     messages = history.branch(house().database, conversation_id, at)
     page = {"conversation": conversation, "messages": messages, "at": at, "composer": _composer(messages, at)}
     waiting = next((message for message in messages if not message.is_settled), None)

@@ -7,8 +7,8 @@ from flask import abort, request, url_for
 from werkzeug.exceptions import HTTPException
 
 from .. import providers
-from ..chats.history import cleaned
 from ..chats.records import Draft
+from ..chats.text import cleaned
 from ..providers.base import ProviderError
 from ..web import submit
 from .house import house

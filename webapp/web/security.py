@@ -28,6 +28,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 HEADERS = {
+    "Cache-Control": "no-store",
     "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in CONTENT_SECURITY_POLICY.items()),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -112,6 +113,4 @@ def _refuse_cross_site() -> None:
 def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    if request.endpoint != "static":
-        response.headers["Cache-Control"] = "no-store"
     return response
