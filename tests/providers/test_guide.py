@@ -1,0 +1,201 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from webapp.providers.base import Message
+from webapp.providers.guide import INTRODUCTION, Guide
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def conversation(*texts: str) -> list[Message]:
+    """The person's and the Guide's words in turns, the person first."""
+    return [
+        {"role": "assistant", "content": text} if turn % 2 else {"role": "user", "content": text}
+        for turn, text in enumerate(texts)
+    ]
+
+
+def ask(guide: Guide, *texts: str) -> str:
+    return "".join(guide.answer(conversation(*texts)))
+
+
+def heading(answer: str) -> str:
+    return next(line.removeprefix("### ") for line in answer.splitlines() if line.startswith("### "))
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def guide(pauses: list[float]) -> Guide:
+    return Guide(DOCS, sleep=pauses.append)
+
+
+@pytest.mark.parametrize(
+    ("question", "section"),
+    [
+        ("How do I connect my model?", "Connecting a model: Connect your model"),
+        (
+            "can I use Ollama?",
+            "Connecting a model: OpenAI, Ollama, llama.cpp, vLLM and other OpenAI-compatible servers",
+        ),
+        ("where do I put my access token", "Connecting a model: An access token for the upstream"),
+        ("set a proxy for VoiGpt", "Connecting a model: Reach the upstream through a proxy"),
+        ("Is the upstream working?", "Connecting a model: Is the upstream working? The status page"),
+        ("what does “too many requests” mean", "Connecting a model: What a failed reply says"),
+        ("what is the Guide?", "Connecting a model: The built-in Guide"),
+        ("how do I write a server of my own", "Connecting a model: The VoiGpt protocol"),
+        ("How do I install it?", "Getting started: Install and start"),
+        ("does it need javascript", "Getting started: The first chat"),
+        ("who can see my chats?", "Getting started: Your chats, their history and who can see them"),
+        (
+            "may I close the browser while it answers",
+            "Getting started: Close the browser while a reply is written",
+        ),
+        ("my reply failed, what now?", "Getting started: Retry a failed reply"),
+        ("share it with my team", "Getting started: Share the chat with your team"),
+        (
+            "why does it say 400 when I open it by IP",
+            "Getting started: 400 Bad Request when opened by an IP address or another name",
+        ),
+        ("how do I change the port", "Getting started: Change the port or the address"),
+        ("how do I stop it", "Getting started: Stop and restart"),
+        ("updating", "Getting started: Update to a new version"),
+        ("where is my data", "Getting started: Where the data lies"),
+        ("backups?", "Getting started: Backup and restore"),
+        ("postgres", "Settings: Use PostgreSQL (Postgres)"),
+        ("nginx and https", "Settings: Behind a reverse proxy with https"),
+        ("what is WEB_CONCURRENCY", "Settings: More people at once"),
+        ("VOICHAT_SESSION_DAYS", "Settings: All settings"),
+    ],
+)
+def test_a_newcomer_is_led_to_the_right_section(guide: Guide, question: str, section: str) -> None:
+    assert heading(ask(guide, question)) == section
+
+
+def test_it_names_close_sections(guide: Guide) -> None:
+    _, see_also = ask(guide, "how do I stop it?").split("See also:")
+
+    assert "- Getting started: Update to a new version" in see_also
+
+
+def test_links_within_the_manual_become_words_because_no_page_shows_it(guide: Guide) -> None:
+    answer = ask(guide, "how do I retry a failed reply?")
+
+    assert "What a failed reply says explains the reasons" in answer
+
+
+def test_a_short_follow_up_leans_on_the_question_before(guide: Guide) -> None:
+    assert heading(ask(guide, "Where is my data?", "…", "why?")) == "Getting started: Where the data lies"
+
+
+def test_a_follow_up_is_about_its_own_words_first(guide: Guide) -> None:
+    answer = ask(guide, "Where is my data?", "…", "and the port?")
+
+    assert heading(answer) == "Getting started: Change the port or the address"
+
+
+@pytest.mark.parametrize("question", ["how do I change the port", "show me a table", "capital of France"])
+def test_the_first_answer_says_that_it_is_no_language_model(guide: Guide, question: str) -> None:
+    assert ask(guide, question).startswith(INTRODUCTION)
+    assert "no language model" in INTRODUCTION
+
+
+def test_later_answers_do_not_repeat_it(guide: Guide) -> None:
+    assert INTRODUCTION not in ask(guide, "hello", "…", "how do I change the port")
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Who are you?", "are you ChatGPT", "hello", "help!", "thank you", "what can you do?", "?", ""],
+)
+def test_who_asks_for_it_hears_what_it_is_and_what_it_can_be_asked(guide: Guide, question: str) -> None:
+    answer = ask(guide, "how do I change the port", "…", question)
+
+    assert answer.startswith(INTRODUCTION)
+    assert "a table; code; math; a long slow reply" in answer
+    assert "Where the data lies" in answer
+
+
+@pytest.mark.parametrize("question", ["What is the capital of France?", "write a poem about the sea", "какая погода"])
+def test_when_nothing_fits_it_says_so_and_what_it_can_be_asked(guide: Guide, question: str) -> None:
+    answer = ask(guide, question)
+
+    assert "The manual has nothing that fits this." in answer
+    assert "Where the data lies" in answer
+
+
+def test_without_a_question_it_introduces_itself(guide: Guide) -> None:
+    assert "".join(guide.answer([])).startswith(INTRODUCTION)
+
+
+@pytest.mark.parametrize(
+    ("wish", "sign"),
+    [
+        ("Show me a table, please", "|---"),
+        ("code", "```python"),
+        ("an example of some math", "$$"),
+        ("a long slow reply", "10. About 10"),
+    ],
+)
+def test_it_demonstrates_on_request(guide: Guide, wish: str, sign: str) -> None:
+    assert sign in ask(guide, wish)
+
+
+def test_a_question_with_the_word_of_a_demonstration_is_a_question(guide: Guide) -> None:
+    assert heading(ask(guide, "why is my reply interrupted")) == "Connecting a model: Interrupted reply"
+
+
+def test_the_long_slow_reply_takes_ten_seconds_in_small_pieces(guide: Guide, pauses: list[float]) -> None:
+    pieces = list(guide.answer(conversation("a long slow reply")))
+
+    assert len(pauses) == len(pieces)
+    assert sum(pauses) == pytest.approx(10)
+    assert max(pauses) < 0.25
+
+
+def test_other_answers_come_at_once_a_word_a_piece(guide: Guide, pauses: list[float]) -> None:
+    pieces = list(guide.answer(conversation("how do I change the port")))
+
+    assert all(len(piece.split()) == 1 for piece in pieces)
+    assert pauses == []
+
+
+def test_a_comment_in_a_code_block_is_no_heading(tmp_path: Path) -> None:
+    (tmp_path / "tea.md").write_text("# Tea\n\n## Brewing\n\n```sh\n# boil water\nboil\n```\n", "utf-8")
+
+    answer = ask(Guide(tmp_path), "how do I boil water")
+
+    assert heading(answer) == "Tea: Brewing"
+    assert "# boil water\nboil" in answer
+
+
+def test_a_folder_without_a_manual_leaves_the_demonstrations(tmp_path: Path) -> None:
+    guide = Guide(tmp_path / "missing")
+
+    assert "nothing that fits" in ask(guide, "how do I boil water")
+    assert "```python" in ask(guide, "code")
+
+
+def test_the_manual_is_read_once_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    read_text = Path.read_text
+
+    def recorded(path: Path, *args: Any) -> str:
+        read.append(path)
+        return read_text(path, *args)
+
+    monkeypatch.setattr(Path, "read_text", recorded)
+    guide = Guide(DOCS)
+    assert read == []
+
+    with ThreadPoolExecutor(8) as people:
+        answers = set(people.map(lambda _: ask(guide, "how do I change the port"), range(32)))
+
+    assert len(answers) == 1
+    assert sorted(read) == sorted(DOCS.glob("*.md"))

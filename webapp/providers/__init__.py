@@ -1,0 +1,165 @@
+"""The providers' door: which upstreams are set up, what they offer, whether they answer. The only way to an adapter."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from time import monotonic
+from typing import cast
+
+from flask import Blueprint, Flask, current_app, render_template
+
+from ..settings import EMBEDDED, ROOT, Settings, SettingsError
+from . import embedded, http
+from .base import AbstractProvider, Completion, Messages, ProviderError
+from .voigpt import VoiGpt
+
+EMBEDDED_URL = "http://embedded.invalid"
+GUIDE = "Guide (built in, no language model)"
+CHECK_SECONDS = 5.0
+CHECKED_FOR_SECONDS = 30.0
+
+blueprint = Blueprint("providers", __name__, url_prefix="/providers")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person may pick: `value` is `provider/model`."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the last check of an upstream found; `problem` is empty if it answered."""
+
+    label: str
+    problem: str
+
+
+class Upstream:
+    """One configured server and the adapter that speaks to it."""
+
+    def __init__(
+        self,
+        name: str,
+        label: str,
+        adapter: type[AbstractProvider],
+        url: str,
+        proxy: str,
+        token: str,
+        seconds: float,
+    ) -> None:
+        self.name = name
+        self.label = label
+        self.adapter = adapter
+        self._url = url
+        self._proxy = proxy or None
+        self._token = token or None
+        self._seconds = seconds
+        self._checking = Lock()
+        self._checked_at = float("-inf")
+        self._health = Health(label, "It is being asked for the first time.")
+
+    def choices(self) -> list[Choice]:
+        models = self.adapter.models()
+        if len(models) == 1:
+            return [Choice(f"{self.name}/{models[0]}", self.label)]
+        return [Choice(f"{self.name}/{model}", f"{self.label}: {model}") for model in models]
+
+    def complete(self, model: str, messages: Messages) -> Completion:
+        call = http.Call(self._seconds)
+        chunks = self.adapter.create_completion(
+            model, messages, self.adapter.supports_stream, self._proxy, self._token, url=self._url, call=call
+        )
+        return Completion(chunks, call.cancel)
+
+    def health(self) -> Health:
+        """At most 30 s old. One visitor checks; those who come meanwhile see what was known before."""
+        if monotonic() - self._checked_at > CHECKED_FOR_SECONDS and self._checking.acquire(blocking=False):
+            try:
+                self._health = Health(self.label, self._problem())
+                self._checked_at = monotonic()
+            finally:
+                self._checking.release()
+        return self._health
+
+    def _problem(self) -> str:
+        try:
+            self.adapter.check(self._proxy, self._token, url=self._url, call=http.Call(CHECK_SECONDS))
+        except ProviderError as error:
+            return str(error)
+        return ""
+
+
+class Upstreams:
+    """All of them, the default first."""
+
+    def __init__(self, upstreams: Sequence[Upstream], default: str = "") -> None:
+        self._by_name = {upstream.name: upstream for upstream in upstreams}
+        self._default = default
+
+    def choices(self) -> list[Choice]:
+        """What can be picked, the default first."""
+        found = [choice for upstream in self._by_name.values() for choice in upstream.choices()]
+        return sorted(found, key=lambda choice: choice.value != self._default)
+
+    def get(self, choice: str) -> tuple[Upstream, str]:
+        """The upstream and the model that `provider/model` names. Raises `ProviderError`."""
+        name, _, model = choice.partition("/")
+        if name not in self._by_name or not model:
+            raise ProviderError("This model is no longer offered here; choose another.", again=False)
+        return self._by_name[name], model
+
+    def complete(self, choice: str, messages: Messages) -> Completion:
+        upstream, model = self.get(choice)
+        return upstream.complete(model, messages)
+
+    def health(self) -> list[Health]:
+        return [upstream.health() for upstream in self._by_name.values()]
+
+
+def init_app(app: Flask, settings: Settings) -> Upstreams:
+    """Raises `SettingsError`."""
+    http.mount(EMBEDDED_URL, embedded.application(ROOT / "docs"))
+    upstreams = Upstreams(table(settings), settings.model)
+    known = [choice.value for choice in upstreams.choices()]
+    if settings.model and settings.model not in known:
+        raise SettingsError(f"VOICHAT_MODEL is “{settings.model}”, which nobody offers; there is {', '.join(known)}.")
+    app.extensions["providers"] = upstreams
+    app.register_blueprint(blueprint)
+    return upstreams
+
+
+def table(settings: Settings) -> list[Upstream]:
+    """One row an upstream. A new adapter is one file and one row here."""
+    is_guide = settings.voigpt_url == EMBEDDED
+    return [
+        Upstream(
+            name="voigpt",
+            label=GUIDE if is_guide else "VoiGpt",
+            adapter=VoiGpt,
+            url=EMBEDDED_URL if is_guide else settings.voigpt_url or VoiGpt.url,
+            proxy=settings.voigpt_proxy,
+            token=settings.voigpt_access_token,
+            seconds=settings.reply_seconds,
+        )
+    ]
+
+
+def choices() -> list[Choice]:
+    return _upstreams().choices()
+
+
+def get(choice: str) -> tuple[Upstream, str]:
+    """Raises `ProviderError`."""
+    return _upstreams().get(choice)
+
+
+@blueprint.get("/")
+def status() -> str:
+    return render_template("providers.html", upstreams=_upstreams().health())
+
+
+def _upstreams() -> Upstreams:
+    return cast(Upstreams, current_app.extensions["providers"])

@@ -1,0 +1,266 @@
+"""HTTP to the upstreams: limits, pooled connections, Stop, and errors in words. The only import of requests."""
+
+import contextlib
+import json
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import cache
+from http.client import HTTPException, responses
+from time import time
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+from wsgiref.types import WSGIApplication
+
+import requests
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+from requests.exceptions import InvalidSchema, InvalidURL
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from . import wsgi
+from .base import ProviderError
+from .faults import NOT_SET_UP, failed
+from .lifeline import Lifeline, current
+from .network import Pool, SecurePool
+
+
+@dataclass(frozen=True)
+class Response:
+    """A whole answer, whatever its status; `cookies` are those that it sets."""
+
+    status: int
+    headers: Mapping[str, str]
+    cookies: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    def text(self) -> str:
+        """The body as UTF-8, with U+FFFD for what is none."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self, secret: str = "") -> Any:
+        """The body as JSON (RFC 8259) whose strings are UTF-8. Raises `ProviderError`, without `secret`."""
+        if self.is_page():
+            raise ProviderError(f"The upstream answered with a web page instead of data{self.quoted(secret)}.")
+        try:
+            return _parse(self.body.decode("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            raise ProviderError(f"The upstream answered with broken data{self.quoted(secret)}.") from error
+
+    def is_page(self) -> bool:
+        """Whether this is HTML."""
+        start = self.body[:100].lstrip().lower()
+        kind = self.headers.get("Content-Type", "").lower()
+        return "html" in kind or start.startswith((b"<!doctype", b"<html"))
+
+    def quoted(self, secret: str = "") -> str:
+        """`: “…”` with what came, or the title of the page that came; empty if there is nothing to quote.
+
+        One line, at most 200 characters, printable, without `secret`.
+        """
+        said = self.body[:10_000].decode("utf-8", "replace")
+        said = _title(said) if self.is_page() else said
+        said = said.replace(secret, "…") if secret else said
+        said = " ".join("".join(c if c.isprintable() else " " for c in said).split())
+        said = said if len(said) <= 200 else said[:199] + "…"
+        return f": “{said}”" if said else ""
+
+    def failure(self, secret: str = "") -> ProviderError:
+        """What to raise for a status that is no success."""
+        fault = "The upstream has a fault of its own" if self.status >= 500 else "The upstream did not answer"
+        sentence, again = _REFUSALS.get(self.status, (fault, self.status >= 500))
+        status = f"{self.status} {responses.get(self.status, '')}".strip()
+        sentence = f"{sentence} ({status}){self.quoted(secret)}."
+        return ProviderError(sentence, again=again, retry_after=self.retry_after())
+
+    def retry_after(self) -> float | None:
+        """The seconds that `Retry-After` asks for (RFC 9110, 10.2.3), at most an hour."""
+        asked = self.headers.get("Retry-After", "").strip()
+        try:
+            seconds = float(asked) if asked.isdecimal() else parsedate_to_datetime(asked).timestamp() - time()
+        except (ValueError, OverflowError):
+            return None
+        return min(max(seconds, 0.0), 3600.0)
+
+
+class Call(Lifeline):
+    """One exchange with an upstream: one or several requests, by one thread; any thread may `cancel()` it.
+
+    `seconds`, counted from now, is the limit for all of it, `max_bytes` for each answer when unpacked.
+    """
+
+    def __init__(self, seconds: float = 600.0, max_bytes: int = 16 * 2**20) -> None:
+        super().__init__(seconds)
+        self.max_bytes = max_bytes
+
+    def get(self, url: str, **options: Any) -> Response:
+        """`request` without a body."""
+        return self.request("GET", url, **options)
+
+    def post_json(self, url: str, body: Any, headers: Mapping[str, str] | None = None, **options: Any) -> Response:
+        """`request` with `body` as JSON."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json", **(headers or {})}
+        return self.request("POST", url, body=json.dumps(body).encode(), headers=headers, **options)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        connect: float = 10.0,
+        silence: float = 120.0,
+    ) -> Response:
+        """Send this once and read the whole answer; `connect` and `silence` (of a read) are in seconds.
+
+        Sends no cookie but what `headers` hold, follows no redirect, heeds neither environment nor netrc.
+        Raises `ProviderError`.
+        """
+        request = _prepare(method, url, headers or {}, body)
+        self.silence = silence
+        with self.watched(), self._in_words():
+            with closing(self._send(request, proxy, connect)) as answer:
+                _refuse_redirect(answer)
+                content = self._read(answer.raw)
+            self.check()  # where a length is not said, an answer that was cut by cancel() looks complete
+            cookies = {cookie.name: cookie.value for cookie in answer.cookies if cookie.value}
+            return Response(answer.status_code, answer.headers, cookies, content)
+
+    def _send(self, request: requests.PreparedRequest, proxy: str | None, connect: float) -> requests.Response:
+        """The answer with its body still to be read, by `raw.read1`."""
+        token = current.set(self)
+        try:
+            proxies = {"all": proxy} if proxy else None
+            adapter = _mounted.get(origin(str(request.url))) or _network()
+            return adapter.send(request, True, (connect, self.silence), proxies=proxies)
+        finally:
+            current.reset(token)
+
+    def _read(self, raw: BaseHTTPResponse) -> bytes:
+        content = bytearray()
+        while chunk := raw.read1(65536, decode_content=True):
+            self.check()
+            content += chunk
+            if len(content) > self.max_bytes:
+                limit = f"{self.max_bytes / 2**20:.3g} MB"
+                raise ProviderError(f"The upstream's answer is longer than {limit}.", again=False)
+        return bytes(content)
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except (InvalidURL, InvalidSchema) as error:
+            raise ProviderError(NOT_SET_UP, again=False) from error
+        except (OSError, HTTPException, HTTPError, ValueError) as error:
+            self.check()
+            raise failed(error) from error
+
+
+def mount(base_url: str, app: WSGIApplication) -> None:
+    """From now on `app` answers, inside this process, what is sent to the origin of `base_url`.
+
+    Its answer is made as it is read; `cancel()` and the deadline take effect between two chunks.
+    """
+    _mounted[origin(base_url)] = _InProcess(app)
+
+
+def origin(url: str) -> str:
+    """The origin of `url` as a browser sends it (RFC 6454): no credentials, no default port."""
+    parts = urlsplit(str(_prepare("GET", url, {}, None).url))
+    netloc = parts.netloc.rpartition("@")[2].lower()
+    return f"{parts.scheme}://{netloc.removesuffix(':443' if parts.scheme == 'https' else ':80')}"
+
+
+_REFUSALS = {
+    401: ("The upstream does not accept the key or account", False),
+    403: ("The upstream refused the request", False),
+    404: ("The upstream has no such service at its address", False),
+    407: ("The proxy asks for a name and a password", False),
+    413: ("The chat is too long for the upstream", False),
+    429: ("The upstream had too many requests and asks to wait", True),
+}
+_mounted: dict[str, "_InProcess"] = {}
+
+
+def _prepare(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> requests.PreparedRequest:
+    try:
+        "".join(headers.values()).encode("latin-1")
+        headers = {"User-Agent": "Voichat", "Accept-Encoding": "identity", **headers}
+        return requests.Request(method, url, headers, data=body).prepare()
+    except ValueError as error:
+        raise ProviderError(NOT_SET_UP, again=False) from error
+
+
+def _refuse_redirect(answer: requests.Response) -> None:
+    if 300 <= answer.status_code < 400:
+        where = f"{_place(answer)} ({answer.status_code})"
+        raise ProviderError(f"The upstream redirects to {where}; its address may be set wrong.", again=False)
+
+
+def _place(answer: requests.Response) -> str:
+    """The host that a redirect names."""
+    try:
+        host = urlsplit(urljoin(str(answer.url), answer.headers.get("Location", ""))).hostname
+    except ValueError:
+        host = None
+    return re.sub(r"[^\w.:-]", "", host or "")[:100] or "another place"
+
+
+def _title(page: str) -> str:
+    found = re.search(r"<title[^<>]{0,100}>([^<]*)", page, re.IGNORECASE)
+    return found[1] if found else ""
+
+
+def _parse(text: str) -> Any:
+    value = json.loads(text, parse_constant=_refuse_constant)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate raises here
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+@cache
+def _network() -> "_Network":
+    return _Network()
+
+
+class _Network(HTTPAdapter):
+    """One set of trusted authorities for all connections: the system's and requests' own."""
+
+    def __init__(self) -> None:
+        self._tls = ssl.create_default_context()
+        self._tls.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+        super().__init__(pool_connections=32, pool_maxsize=256)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        super().init_poolmanager(connections, maxsize, block, ssl_context=self._tls, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        options |= {"ssl_context": self._tls, "proxy_ssl_context": self._tls}
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
+        return manager
+
+    def cert_verify(self, *_: Any) -> None:
+        """Nothing to set: requests would have its file read again for each connection."""
+
+
+class _InProcess(HTTPAdapter):
+    def __init__(self, app: WSGIApplication) -> None:
+        super().__init__()
+        self._app = app
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        body = request.body if isinstance(request.body, bytes) else b""
+        raw = wsgi.answer(self._app, str(request.method), str(request.url), request.headers, body)
+        return self.build_response(request, raw)
