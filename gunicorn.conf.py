@@ -1,5 +1,6 @@
 """gunicorn's side of Voichat. Imported before the fork, so the workers share the code's memory."""
 
+import signal
 import sys
 from typing import Any
 
@@ -42,15 +43,17 @@ def post_worker_init(worker: Any) -> None:
     worker.app.callable.extensions["voichat"].replies.open()
 
 
-def worker_int(worker: Any) -> None:
-    _close(worker)
+def worker_int(_worker: Any) -> None:
+    _ignore_further_signals()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    _close(worker)
+    _ignore_further_signals()
+    if worker.app.callable:
+        worker.app.callable.extensions["voichat"].replies.close()
 
 
-def _close(worker: Any) -> None:
-    app = worker.app.callable
-    if app is not None:
-        app.extensions["voichat"].replies.close()
+def _ignore_further_signals() -> None:
+    """Ctrl-C reaches a worker twice, from the terminal and from the master: once is enough to end in order."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)

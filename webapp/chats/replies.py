@@ -46,13 +46,12 @@ class Replies:
         return self._followers.seat()
 
     def close(self, seconds: float = 5.0) -> None:
-        """Send the followers home and cut what is live, its text kept; takes about `seconds` at most."""
+        """Cut what is live, its text kept, and send the followers home; takes about `seconds` at most."""
         self._closing.set()
-        self._followers.wake(self._followers.awaited())
         self._writers.close(seconds)
-        with self._opening:
-            if self._ticker and self._ticker.is_alive():
-                self._ticker.join(seconds)
+        self._followers.wake(self._followers.awaited())
+        if self._ticker:
+            self._ticker.join(seconds)
 
     def _is_worth_waiting(self, reply_id: str) -> bool:
         return not self._closing.is_set() and lease.is_unsettled(self._database, reply_id)

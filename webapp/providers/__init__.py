@@ -9,7 +9,7 @@ from typing import cast
 from flask import Blueprint, Flask, current_app, render_template
 
 from ..settings import EMBEDDED, ROOT, Settings, SettingsError
-from . import embedded, http
+from . import embedded, http, lifeline
 from .base import AbstractProvider, Completion, Messages, ProviderError
 from .voigpt import VoiGpt
 
@@ -121,7 +121,7 @@ class Upstreams:
 
 def init_app(app: Flask, settings: Settings) -> Upstreams:
     """Raises `SettingsError`."""
-    http.mount(EMBEDDED_URL, embedded.application(ROOT / "docs"))
+    http.mount(EMBEDDED_URL, embedded.application(ROOT / "docs", sleep=lifeline.pause))
     upstreams = Upstreams(table(settings), settings.model)
     known = [choice.value for choice in upstreams.choices()]
     if settings.model and settings.model not in known:

@@ -30,6 +30,7 @@ class Lifeline:
         self.deadline = monotonic() + seconds
         self._lock = threading.Lock()
         self._handle: socket.socket | None = None
+        self._ended = threading.Event()
         self._verdict: Callable[[], ProviderError] | None = None
 
     def cancel(self) -> None:
@@ -68,6 +69,11 @@ class Lifeline:
         finally:
             lock.release()
 
+    def rest(self, seconds: float) -> None:
+        """Sleep; raises as `check` does once the call has ended."""
+        self._ended.wait(seconds)
+        self.check()
+
     def hold(self, sock: HasDescriptor) -> None:
         """Own `sock`, by a second descriptor: TLS replaces the first, and urllib3 may close it early."""
         handle = socket.socket(fileno=os.dup(sock.fileno()))
@@ -86,12 +92,18 @@ class Lifeline:
     def _end(self, verdict: Callable[[], ProviderError]) -> None:
         with self._lock:
             self._verdict = self._verdict or verdict
+            self._ended.set()
             if self._handle:
                 with contextlib.suppress(OSError):  # not connected yet, or no longer
                     self._handle.shutdown(socket.SHUT_RDWR)
 
 
 current: ContextVar[Lifeline] = ContextVar("current call")
+
+
+def pause(seconds: float) -> None:
+    """Sleep on behalf of the current call, which ends it. Raises `ProviderError`."""
+    current.get().rest(seconds)
 
 
 class _Watchdog:
