@@ -2,9 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 
 import pytest
 import sqlalchemy
@@ -13,10 +15,12 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.providers.upstream import Upstream, voigpt
 from tests.support import servers
+from tests.support.held import held
 from tests.support.people import Person
 from tests.support.servers import Voichat
 from webapp import create_app
 from webapp.db import Database
+from webapp.providers.voigpt import VoiGpt
 from webapp.settings import load
 
 CHROMIUM_FLAGS = [
@@ -83,15 +87,33 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    """A VoiGpt server whose answers the test scripts."""
-    with Upstream(voigpt()) as server:
-        yield server
+def may_answer() -> Iterator[Event]:
+    """Set, unless a test wants the upstream to think for as long as it is clear."""
+    event = Event()
+    event.set()
+    yield event
+    event.set()
 
 
 @pytest.fixture
-def environment(database_url: str, upstream: Upstream, tmp_path: Path) -> dict[str, str]:
-    return {"DATABASE_URL": database_url, "VOIGPT_URL": upstream.url, "VOICHAT_DATA": str(tmp_path / "data")}
+def upstream(may_answer: Event) -> Iterator[Upstream]:
+    """A VoiGpt server whose answers the test scripts."""
+    VoiGpt._tokens.clear()  # an earlier test's upstream may have had this port
+    with Upstream(held(voigpt(), may_answer)) as server:
+        yield server
+        may_answer.set()
+
+
+@pytest.fixture
+def settings() -> dict[str, str]:
+    """What an admin set besides; a test says it by `parametrize("settings", [{…}])`."""
+    return {}
+
+
+@pytest.fixture
+def environment(database_url: str, upstream: Upstream, tmp_path: Path, settings: dict[str, str]) -> dict[str, str]:
+    basic = {"DATABASE_URL": database_url, "VOIGPT_URL": upstream.url, "VOICHAT_DATA": str(tmp_path / "data")}
+    return basic | settings
 
 
 @pytest.fixture
@@ -122,12 +144,23 @@ def mallory(app: Flask) -> Person:
 
 
 @pytest.fixture
-def voichat(environment: dict[str, str], tmp_path: Path) -> Iterator[Voichat]:
-    """The product behind gunicorn with two workers; it is up when the test begins."""
-    server = Voichat(environment, tmp_path / "log")
-    server.start()
-    yield server
-    server.stop()
+def serve(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Voichat]]:
+    """Starts the product behind gunicorn; `serve(VOICHAT_REPLIES="1")` sets more."""
+    with ExitStack() as stack:
+
+        def start(**more: str) -> Voichat:
+            server = Voichat(environment | more, tmp_path / "log")
+            stack.callback(server.stop)
+            server.start()
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def voichat(serve: Callable[..., Voichat]) -> Voichat:
+    """The product with two workers; it is up when the test begins."""
+    return serve()
 
 
 @pytest.fixture(scope="session")

@@ -212,9 +212,7 @@ def test_a_stale_lease_is_marked_as_interrupted(
     assert until_settled(database, reply).status == "interrupted"
 
 
-def test_a_long_reply_keeps_its_lease(
-    database: Database, replies: Replies, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_reply_keeps_its_lease(database: Database, replies: Replies, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "LEASE_SECONDS", 1.0)
     monkeypatch.setattr(lease, "RENEW_SECONDS", 0.1)
     reply = asked(database)

@@ -30,7 +30,10 @@ def prepare(settings: Settings, database: Database) -> None:
     """Make the data folder and migrate the database, as far as either is missing. Raises `ClickException`."""
     try:
         make_data_folder(settings)
-        if database.version() != newest_version():
+        version = database.version() or ""
+        if version > newest_version():
+            raise click.ClickException(f"The database is newer ({version}) than this Voichat: update Voichat.")
+        if version < newest_version():
             migrate()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None

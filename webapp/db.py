@@ -104,8 +104,11 @@ class Database:
     """One engine. Connections open at the first use, never before a fork."""
 
     def __init__(self, url: str) -> None:
-        self.engine = create_engine(url, pool_size=5, max_overflow=15, pool_pre_ping=not url.startswith("sqlite"))
-        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.is_sqlite = url.startswith("sqlite")
+        # Errors are logged, and their parameters are what people said.
+        self.engine = create_engine(
+            url, pool_size=5, max_overflow=15, pool_pre_ping=not self.is_sqlite, hide_parameters=True
+        )
         # SQLite has one writer; queueing here is fair, its busy handler is not.
         self._writer = Lock() if self.is_sqlite else nullcontext()
         if self.is_sqlite:

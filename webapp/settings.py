@@ -133,7 +133,7 @@ class Settings:
             "VOICHAT_HOSTS",
             "",
             words,
-            "Names under which people open Voichat; any other gets 400. `.example.lan` takes in subdomains.",
+            "Names under which people open Voichat; any other gets 400. `.example.lan` takes in its subdomains.",
             shown="loopback names and the bind address",
         )
     )
@@ -249,7 +249,7 @@ class Settings:
     @property
     def link(self) -> str:
         """The address that a person on this machine opens."""
-        host = self.hosts[0].lstrip(".") if self.hosts else self.bind.host
+        host = self.hosts[0].removeprefix(".") if self.hosts else self.bind.host
         return f"http://{Address('127.0.0.1' if host in ('0.0.0.0', '::') else host, self.bind.port)}/"  # noqa: S104
 
     @property

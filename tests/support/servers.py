@@ -56,7 +56,8 @@ def postgresql(folder: Path) -> Iterator[str]:
     initdb, postgres = postgresql_program("initdb"), postgresql_program("postgres")
     if initdb is None or postgres is None:
         missing("PostgreSQL")
-    assert initdb and postgres
+    assert initdb
+    assert postgres
     # PostgreSQL refuses to run as root.
     user = "nobody" if os.getuid() == 0 else None
     if user:
@@ -103,10 +104,10 @@ class Voichat:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
-        wait_until(self._is_ready)
+        wait_until(self._is_up)
 
     def stop(self) -> None:
-        """As Ctrl-C does; whatever is left after that is killed."""
+        """As `kill -INT` does; whatever is left after that is killed."""
         if self._process and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             try:
@@ -115,6 +116,26 @@ class Voichat:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
                 raise
+
+    def kill(self) -> None:
+        """kill -9 for all of it."""
+        assert self._process
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def press_ctrl_c(self) -> None:
+        """A terminal interrupts the master and the workers alike."""
+        assert self._process
+        os.killpg(self._process.pid, signal.SIGINT)
+
+    def terminate(self) -> None:
+        """As `systemctl stop` does, without waiting."""
+        assert self._process
+        self._process.terminate()
+
+    def wait(self, seconds: float = 20.0) -> None:
+        assert self._process
+        self._process.wait(seconds)
 
     def restart(self) -> None:
         self.stop()
@@ -130,16 +151,24 @@ class Voichat:
         killed = self.workers()
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not set(killed) & set(self.workers()))
+        wait_until(lambda: not set(killed) & set(self.workers()) and self._is_up())
 
     def output(self) -> str:
         return self.log.read_text()
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def _is_up(self) -> bool:
         assert self._process
         assert self._process.poll() is None, self.output()
-        try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError):
-            return False
+        return self.is_ready() and self._has_all_workers()
+
+    def _has_all_workers(self) -> bool:
+        """A worker that has booted has threads; before that, gunicorn may miss a signal."""
+        booted = [pid for pid in self.workers() if len(list(Path(f"/proc/{pid}/task").iterdir())) > 1]
+        return len(booted) == int(self.environment.get("WEB_CONCURRENCY", "2"))

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import BoundedSemaphore, Condition, Event
+from threading import Condition, Event
 from time import monotonic
 from typing import TypeAlias
 
@@ -31,62 +31,67 @@ class Writers:
         self._complete = complete
         self._ended = ended
         self._runner = history.new_id()
-        self._places = BoundedSemaphore(places)
         self._pool = ThreadPoolExecutor(places, thread_name_prefix="reply")
-        self._closing = Event()
         self._changed = Condition()
-        self._live: dict[str, Callable[[], None]] = {}
+        self._free = self._places = places
+        self._closing = Event()
+        self._cancels: dict[str, Callable[[], None]] = {}
 
     def start(self, reply_id: str) -> bool:
         """Write the reply if it waits and its turn has come; False when every place is taken."""
-        if self._closing.is_set() or not self._places.acquire(blocking=False):
+        if not self._enter():
             return False
         claim = None
         try:
             claim = lease.claim(self._database, reply_id, self._runner)
         finally:
             if claim is None:
-                self._places.release()
+                self._leave()
         if claim:
             self._pool.submit(self._write, claim)
         return True
 
     def renew(self) -> None:
         """Keep the lease of every reply that is being written here."""
-        if live := list(self._live):
+        if live := list(self._cancels):
             lease.renew(self._database, self._runner, live)
 
     def close(self, seconds: float) -> None:
         """Begin nothing more and cut what is live, its text kept; wait at most `seconds` for that."""
-        self._closing.set()
-        for cancel in list(self._live.values()):
+        with self._changed:
+            self._closing.set()
+        for cancel in list(self._cancels.values()):
             cancel()
         with self._changed:
-            self._changed.wait_for(lambda: not self._live, seconds)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+            self._changed.wait_for(lambda: self._free == self._places, seconds)
+        self._pool.shutdown(wait=False)
 
-    def _write(self, claim: Claim) -> None:
-        try:
-            self._settle(claim, self._outcome(claim))
-        except DatabaseError:
-            log.exception("reply %s could not be stored", claim.reply_id)
-        finally:
-            self._leave(claim)
-        self._start_next(claim.conversation_id)
-
-    def _leave(self, claim: Claim) -> None:
+    def _enter(self) -> bool:
         with self._changed:
-            self._live.pop(claim.reply_id, None)
-            self._changed.notify_all()
-        self._places.release()
-        self._ended(claim.reply_id)
+            is_room = self._free > 0 and not self._closing.is_set()
+            self._free -= is_room
+            return is_room
 
-    def _start_next(self, conversation_id: str) -> None:
+    def _leave(self) -> None:
+        with self._changed:
+            self._free += 1
+            self._changed.notify_all()
+
+    def _write(self, claim: Claim | None) -> None:
+        """One reply, and then those that wait behind it in the same chat."""
         try:
-            if following := lease.next_waiting(self._database, conversation_id):
-                self.start(following)
+            while claim:
+                self._settle(claim, self._outcome(claim))
+                self._ended(claim.reply_id)
+                claim = self._claim_next(claim.conversation_id)
         except DatabaseError:
-            log.exception("chat %s: its next reply waits for the ticker", conversation_id)
+            log.exception("a reply could not be stored; its lease will run out")
+        finally:
+            self._leave()
+
+    def _claim_next(self, conversation_id: str) -> Claim | None:
+        following = None if self._closing.is_set() else lease.next_waiting(self._database, conversation_id)
+        return lease.claim(self._database, following, self._runner) if following else None
 
     def _outcome(self, claim: Claim) -> Outcome:
         said: list[str] = []
@@ -95,17 +100,20 @@ class Writers:
                 if isinstance(chunk, str):
                     said.append(cleaned(chunk))
         except ProviderError as error:
-            return Outcome("interrupted" if self._closing.is_set() else "failed", "".join(said), cleaned(str(error)))
+            if self._closing.is_set():
+                return Outcome("interrupted", "".join(said), lease.INTERRUPTED)
+            return Outcome("failed", "".join(said), cleaned(str(error)))
         except Exception:
             log.exception("reply %s", claim.reply_id)
             return Outcome("failed", "".join(said), OUR_FAULT)
+        finally:
+            self._cancels.pop(claim.reply_id, None)
         return Outcome("complete", "".join(said)) if any(said) else Outcome("failed", "", NO_WORDS)
 
     def _begin(self, claim: Claim) -> Completion:
-        completion = self._complete(
-            claim.model, history.context(self._database, claim.conversation_id, claim.parent_id)
-        )
-        self._live[claim.reply_id] = completion.cancel
+        told = history.context(self._database, claim.conversation_id, claim.parent_id)
+        completion = self._complete(claim.model, told)
+        self._cancels[claim.reply_id] = completion.cancel
         if self._closing.is_set():
             completion.cancel()
         return completion

@@ -50,7 +50,8 @@ def retry(conversation_id: str, reply_id: str) -> Redirect:
     """Safe to repeat with the hidden `attempt`: each attempt has one Retry."""
     history.conversation(house().database, _owner(), conversation_id)
     reply = history.message(house().database, conversation_id, reply_id)
-    lease.retry(house().database, reply.id, request.form.get("attempt", reply.attempt, type=int))
+    if request.form.get("attempt", reply.attempt, type=int) == reply.attempt:
+        lease.retry(house().database, reply.id, reply.attempt)
     return _to_chat(conversation_id, at=cleaned(request.form.get("at", "")))
 
 

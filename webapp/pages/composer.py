@@ -15,6 +15,9 @@ from .house import house
 
 SUBMIT_ID_CHARACTERS = 200
 
+# Errors after which the same form would fail again, or bring in the submit id of another site's form.
+START_ANEW = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}
+
 
 @dataclass(frozen=True)
 class Composer:
@@ -47,7 +50,7 @@ def again(status: int) -> Composer | None:
         return None
     if not words:
         return None
-    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+    if status in START_ANEW:
         return fresh(url_for("chat.begin"), words, model)
     return Composer(
         f"{request.script_root}{request.path}",
@@ -61,7 +64,7 @@ def again(status: int) -> Composer | None:
 def draft() -> Draft:
     """What the person sent. Aborts with 400 or 413 and a sentence."""
     words = _field("message")
-    if not words.strip():
+    if not any(character.isprintable() for character in words.strip()):
         abort(HTTPStatus.BAD_REQUEST, "Write something first: the message is empty.")
     _limit("message", words, house().settings.message_characters)
     _limit("submit id", _field("submit_id"), SUBMIT_ID_CHARACTERS)

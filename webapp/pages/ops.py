@@ -21,7 +21,7 @@ def is_ready() -> Response:
     except DatabaseError:
         return _text("the database does not answer", 503)
     if version != newest_version():
-        return _text("the database needs ./run migrate", 503)
+        return _text("the database is of another version: run ./run migrate", 503)
     return _text("ready", 200)
 
 

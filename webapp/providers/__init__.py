@@ -107,9 +107,10 @@ class Upstreams:
     def get(self, choice: str) -> tuple[Upstream, str]:
         """The upstream and the model that `provider/model` names. Raises `ProviderError`."""
         name, _, model = choice.partition("/")
-        if name not in self._by_name or not model:
-            raise ProviderError("This model is no longer offered here; choose another.", again=False)
-        return self._by_name[name], model
+        upstream = self._by_name.get(name)
+        if upstream is None or model not in upstream.adapter.models():
+            raise ProviderError("This model is not offered here; choose another.", again=False)
+        return upstream, model
 
     def complete(self, choice: str, messages: Messages) -> Completion:
         upstream, model = self.get(choice)

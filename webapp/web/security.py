@@ -71,16 +71,20 @@ class TrustedProxies:
             peer = ip_address(address)
         except ValueError:
             return False
+        peer = getattr(peer, "ipv4_mapped", None) or peer  # what an IPv6 socket says of an IPv4 client
         return any(peer in network for network in self.networks)
 
 
 def is_host_trusted(host: str, names: Iterable[str]) -> bool:
-    """Whether `host`, a valid `name[:port]`, is one of `names`; `.name` takes subdomains in.
+    """Whether `host`, a valid `name[:port]`, is one of `names`; `.name` is that name and its subdomains.
 
     Flask's `TRUSTED_HOSTS` would do, if it could name an IPv6 address or ignore case.
     """
     hostname = re.sub(r":\d+$", "", host).lower()
-    return any(hostname == name or (name.startswith(".") and hostname.endswith(name)) for name in map(str.lower, names))
+    return any(
+        hostname == name.removeprefix(".") or (name.startswith(".") and hostname.endswith(name))
+        for name in map(str.lower, names)
+    )
 
 
 def is_cross_site(request: Request) -> bool:
@@ -88,7 +92,7 @@ def is_cross_site(request: Request) -> bool:
     if site := request.headers.get("Sec-Fetch-Site"):
         return site not in {"same-origin", "none"}
     if origin := request.headers.get("Origin") or request.headers.get("Referer"):
-        return _netloc(origin) != request.host.lower()
+        return not (netloc := _netloc(origin)) or netloc != request.host.lower()
     return False
 
 

@@ -1,0 +1,54 @@
+"""Databases that the test looks into, or takes away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Table, func, select
+
+from webapp.db import Database
+
+
+def count(database: Database, table: Table) -> int:
+    with database.read() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def rows(database: Database, table: Table) -> list[dict[str, Any]]:
+    with database.read() as connection:
+        return [dict(row) for row in connection.execute(select(table)).mappings()]
+
+
+@contextmanager
+def away(database: Database) -> Iterator[None]:
+    """The database is down: its file cannot be opened, or its server lets nobody in."""
+    if database.is_sqlite:
+        with _file_away(Path(str(database.engine.url.database)), database):
+            yield
+    else:
+        _let_in(database, False)
+        yield
+        _let_in(database, True)
+
+
+@contextmanager
+def _file_away(path: Path, database: Database) -> Iterator[None]:
+    database.close()  # a connection that is open goes on with the moved file
+    moved = path.rename(path.with_suffix(".away"))
+    path.mkdir()
+    yield
+    path.rmdir()
+    moved.rename(path)
+
+
+def _let_in(database: Database, is_open: bool) -> None:
+    url = database.engine.url
+    engine = sqlalchemy.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS {is_open}')
+        backends = sqlalchemy.text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+        if not is_open:
+            connection.execute(backends, {"name": url.database})
+    engine.dispose()

@@ -1,0 +1,98 @@
+"""What a page says to a browser: its elements, its messages, its composer."""
+
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+from werkzeug.test import TestResponse
+
+SCRIPT = '"></textarea></title><script>alert(1)</script><img src=x onerror=alert(1)>'
+"""Words that would run in a page that does not escape them."""
+
+
+@dataclass
+class Article:
+    """One message; `end` is the state in which a streamed reply ended."""
+
+    id: str
+    role: str
+    status: str
+    end: str = ""
+    text: str = ""
+    times: list[str] = field(default_factory=list)
+
+
+class Page(HTMLParser):
+    """`fields` are those of the composer, `action` is its address, both empty without one."""
+
+    def __init__(self, answer: TestResponse) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.links: list[str] = []
+        self.articles: list[Article] = []
+        self.fields: dict[str, str] = {}
+        self.options: list[str] = []
+        self.attempts: list[str] = []
+        self.action = ""
+        self.text = ""
+        self.title = ""
+        self._open: list[str] = []
+        self.feed(answer.text)
+        self.close()
+
+    @property
+    def words(self) -> str:
+        """What stands in the composer: the parser drops the first line end of a textarea."""
+        return self.fields.get("message", "").removeprefix("\n")
+
+    @property
+    def said(self) -> list[str]:
+        return [re.sub(r"\s+", " ", article.text).strip() for article in self.articles]
+
+    @property
+    def is_harmless(self) -> bool:
+        """Nothing of `SCRIPT` became an element."""
+        return not {"script", "img"} & set(self.tags) and not any(name.startswith("on") for name in self.attributes)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.tags.append(tag)
+        self.attributes |= found.keys()
+        self._open.append(tag)
+        match tag:
+            case "article":
+                self.articles.append(Article(found["id"], found["data-role"], found["data-status"]))
+            case "span" if found.get("class") == "end":
+                self.articles[-1].end = found["data-status"]
+            case "time" if self.articles:
+                self.articles[-1].times.append(found["datetime"])
+            case "a":
+                self.links.append(found.get("href", ""))
+            case "form" | "input" | "textarea" | "select" | "option":
+                self._note_field(tag, found)
+
+    def _note_field(self, tag: str, found: dict[str, str]) -> None:
+        if tag == "form" and found.get("id") == "composer":
+            self.action = found["action"]
+        elif tag == "option":
+            self.options.append(found["value"])
+            if "selected" in found:
+                self.fields["model"] = found["value"]
+        elif found.get("name") == "attempt":
+            self.attempts.append(found["value"])
+        elif "name" in found:
+            self.fields[found["name"]] = found.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if "textarea" in self._open:
+            self.fields["message"] += data
+        elif "article" in self._open:
+            self.articles[-1].text += data
+        elif "title" in self._open:
+            self.title += data

@@ -1,0 +1,69 @@
+"""Migrations make exactly the tables that the code needs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from tests.support.databases import rows
+from tests.support.people import Person
+from tests.support.servers import ROOT, migrate
+from webapp.db import Database, messages, metadata, newest_version
+
+
+def shape(database: Database) -> Any:
+    """All that the database says about each of our tables."""
+    found = inspect(database.engine)
+    look = (found.get_columns, found.get_pk_constraint, found.get_foreign_keys, found.get_unique_constraints)
+    said = {
+        table: [*(ask(table) for ask in look), sorted(found.get_indexes(table), key=str)] for table in metadata.tables
+    }
+    return json.loads(json.dumps(said, default=str))  # types and conditions as text, which can be compared
+
+
+def test_a_migrated_database_has_the_tables_of_the_code(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_down_to_the_names_of_constraints_and_the_conditions_of_indexes(database: Database) -> None:
+    migrated = shape(database)
+    metadata.drop_all(database.engine)
+    metadata.create_all(database.engine)
+    assert migrated == shape(database)
+
+
+def test_migrating_again_changes_nothing(alice: Person, database: Database, database_url: str, tmp_path: Path) -> None:
+    alice.get(alice.send("Hi")).close()
+    before = shape(database), rows(database, messages)[0], database.version()
+    database.close()
+    migrate(database_url, tmp_path)
+    assert (shape(database), rows(database, messages)[0], database.version()) == before
+
+
+def test_a_migrated_database_stands_at_the_newest_version(database: Database) -> None:
+    assert database.version() == newest_version()
+
+
+def test_the_newest_version_is_the_one_head_of_all_migrations() -> None:
+    scripts = ScriptDirectory.from_config(Config(toml_file=ROOT / "pyproject.toml"))
+    assert scripts.get_heads() == [newest_version()]
+
+
+def test_an_empty_database_has_no_version(tmp_path: Path) -> None:
+    empty = Database(f"sqlite:///{tmp_path / 'empty'}")
+    assert empty.version() is None
+    empty.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_sqlite_writes_ahead_afterwards(database: Database) -> None:
+    with database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"

@@ -1,0 +1,123 @@
+"""A page comes at once and stays open until its reply has ended."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+
+from tests.providers.upstream import Upstream, reply, voigpt
+from tests.support.pages import Page
+from tests.support.people import Person
+from webapp.chats import lease
+from webapp.db import Database
+
+
+def chunks(person: Person, chat: str) -> Iterator[str]:
+    return (chunk.decode() for chunk in person.get(chat).iter_encoded())
+
+
+def asked(upstream: Upstream) -> int:
+    """How often for an answer."""
+    return len(upstream.asked_for("POST"))
+
+
+def test_the_chat_is_on_the_screen_before_its_reply(alice: Person, may_answer: Event) -> None:
+    may_answer.clear()
+    page = chunks(alice, alice.send("My question"))
+    first = next(page)
+    assert '<form id="composer"' in first
+    assert "My question" in first
+    assert 'data-role="assistant"' in first
+    assert "Hello." not in first
+    may_answer.set()
+    rest = "".join(page)
+    assert "Hello." in rest
+    assert '<span class="end" data-status="complete"></span>' in rest
+    assert rest.endswith("</html>\n")
+
+
+def test_a_streamed_page_asks_proxies_not_to_hold_it_back(alice: Person, may_answer: Event) -> None:
+    may_answer.clear()
+    with alice.get(alice.send("Hi")) as answer:
+        assert answer.headers["X-Accel-Buffering"] == "no"
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "Content-Length" not in answer.headers
+
+
+def test_all_who_watch_see_the_same_reply_which_was_asked_for_once(
+    alice: Person, upstream: Upstream, may_answer: Event
+) -> None:
+    may_answer.clear()
+    chat, cookie = alice.send("Hi"), alice.client.get_cookie("voichat")
+    assert cookie
+    devices = [Person(alice.app) for _ in range(3)]
+    for device in devices:
+        device.client.set_cookie("voichat", cookie.value)
+    with ThreadPoolExecutor() as pool:
+        pages = pool.map(lambda device: device.get(chat).text, devices)
+        upstream.wait_for(lambda: bool(asked(upstream)))
+        may_answer.set()
+    assert ["Hello." in page for page in pages] == [True] * 3
+    assert asked(upstream) == 1
+
+
+def test_the_composer_of_an_open_page_already_works(alice: Person, may_answer: Event) -> None:
+    may_answer.clear()
+    chat = alice.send("One")
+    page = chunks(alice, chat)
+    next(page)
+    assert alice.post(f"{chat}/messages", message="Two").status_code == 303
+    may_answer.set()
+    assert "Hello." in "".join(page)
+    assert Page(alice.get(chat)).articles[3].end in ("complete", "")
+
+
+def test_a_closed_page_costs_the_reply_nothing(alice: Person, upstream: Upstream, may_answer: Event) -> None:
+    may_answer.clear()
+    chat = alice.send("Hi")
+    alice.get(chat).close()
+    upstream.wait_for(lambda: bool(asked(upstream)))
+    may_answer.set()
+    assert Page(alice.get(chat)).said[1].endswith("Hello.")
+
+
+def test_a_reply_that_fails_ends_with_a_sentence_and_retry(alice: Person, upstream: Upstream) -> None:
+    upstream.queue(voigpt(), reply("No.", 400))
+    page = Page(alice.get(alice.send("Hi")))
+    assert page.articles[1].end == "failed"
+    assert page.attempts == ["1"]
+
+
+def test_head_neither_starts_a_reply_nor_waits_for_one(alice: Person, database: Database) -> None:
+    chat = alice.send("Hi")
+    answer = alice.client.head(chat)
+    assert (answer.status_code, answer.data) == (200, b"")
+    assert [found.status for found in lease.unsettled(database)] == ["waiting"]
+
+
+def test_head_does_not_wait_for_a_live_reply_either(alice: Person, may_answer: Event) -> None:
+    may_answer.clear()
+    chat = alice.send("Hi")
+    with alice.get(chat):
+        assert alice.client.head(chat).data == b""
+
+
+@pytest.mark.parametrize("settings", [{"VOICHAT_THREADS": "8"}])
+def test_a_closed_page_gives_its_seat_back(alice: Person, may_answer: Event) -> None:
+    may_answer.clear()
+    chat = alice.send("Hi")
+    for _ in range(10):
+        with alice.get(chat) as answer:
+            assert "Refresh" not in answer.headers
+
+
+@pytest.mark.parametrize("settings", [{"VOICHAT_THREADS": "8"}])
+def test_with_every_seat_taken_the_page_comes_at_once_and_looks_again(alice: Person, may_answer: Event) -> None:
+    may_answer.clear()
+    chat = alice.send("Hi")
+    replies = alice.app.extensions["voichat"].replies
+    seats = list(iter(replies.seat, None))
+    answer = alice.get(chat)
+    assert (len(seats), answer.headers["Refresh"]) == (6, "5")
+    assert Page(answer).articles[1].status == "waiting"
