@@ -1,7 +1,10 @@
 """gunicorn's side of Voichat. Imported before the fork, so the workers share the code's memory."""
 
+import os
 import signal
 import sys
+from threading import Thread
+from time import sleep
 from typing import Any
 
 from webapp.settings import Settings, SettingsError, load
@@ -29,6 +32,9 @@ control_socket_disable = True
 forwarded_allow_ips = ""  # webapp.web.security decides whose X-Forwarded-* counts
 loglevel = "warning"
 
+QUICK = {signal.SIGINT, signal.SIGQUIT}
+LAST_SECONDS = 3.0  # for open pages to get their end
+
 
 def on_starting(server: Any) -> None:
     if server.cfg.worker_class_str not in ("gthread", "gevent"):
@@ -40,20 +46,28 @@ def when_ready(_server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    worker.app.callable.extensions["voichat"].replies.open()
-
-
-def worker_int(_worker: Any) -> None:
-    _ignore_further_signals()
+    # Before any other thread exists, so that none of them takes these signals.
+    signal.pthread_sigmask(signal.SIG_BLOCK, QUICK)
+    Thread(target=_quit_when_told, args=[worker], name="quit", daemon=True).start()
+    _replies(worker).open()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    _ignore_further_signals()
     if worker.app.callable:
-        worker.app.callable.extensions["voichat"].replies.close()
+        _replies(worker).close()
 
 
-def _ignore_further_signals() -> None:
-    """Ctrl-C reaches a worker twice, from the terminal and from the master: once is enough to end in order."""
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+def _quit_when_told(worker: Any) -> None:
+    """Ctrl-C reaches a worker twice, from the terminal and from the master.
+
+    gunicorn's handler takes locks that the interrupted code may hold, so here a thread waits for the signals instead.
+    """
+    signal.sigwait(QUICK)
+    _replies(worker).close()
+    os.kill(os.getpid(), signal.SIGTERM)
+    sleep(LAST_SECONDS)
+    os._exit(0)
+
+
+def _replies(worker: Any) -> Any:
+    return worker.app.callable.extensions["voichat"].replies

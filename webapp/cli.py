@@ -38,9 +38,15 @@ def prepare(settings: Settings, database: Database) -> None:
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     except DatabaseError as error:
-        raise click.ClickException(f"The database does not answer: {error.args[0]}") from None
+        raise click.ClickException(f"The database does not answer: {_reason(error)}.") from None
     finally:
         database.close()
+
+
+def _reason(error: DatabaseError) -> str:
+    """The driver's words, which may fill several lines, without SQL."""
+    said = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return said[0].rstrip(".") if said else type(error).__name__
 
 
 def migrate() -> None:

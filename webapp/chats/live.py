@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import BoundedSemaphore, Event, Lock
+from threading import BoundedSemaphore, Condition, Event
 
 HEARTBEAT_SECONDS = 10.0
 
@@ -32,7 +32,7 @@ class Followers:
     def __init__(self, seats: int, is_unsettled: Callable[[str], bool]) -> None:
         self._seats = BoundedSemaphore(seats)
         self._is_unsettled = is_unsettled
-        self._lock = Lock()
+        self._changed = Condition()
         self._awaited: dict[str, list[Event]] = {}
 
     def seat(self) -> Seat | None:
@@ -43,20 +43,26 @@ class Followers:
         self._seats.release()
 
     def awaited(self) -> set[str]:
-        with self._lock:
+        with self._changed:
             return set(self._awaited)
 
     def wake(self, reply_ids: set[str]) -> None:
-        with self._lock:
+        with self._changed:
             for reply_id in reply_ids:
                 for event in self._awaited.get(reply_id, ()):
                     event.set()
+
+    def close(self, seconds: float) -> None:
+        """Let those whose replies settle within `seconds` hear of it, and send the others home."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._awaited, seconds)
+        self.wake(self.awaited())
 
     @contextmanager
     def waiting_for(self, reply_id: str) -> Iterator[Event]:
         """An event that is set once the reply has settled, also if it did so before anybody waited."""
         event = Event()
-        with self._lock:
+        with self._changed:
             self._awaited.setdefault(reply_id, []).append(event)
         try:
             if not self._is_unsettled(reply_id):
@@ -66,7 +72,8 @@ class Followers:
             self._forget(reply_id, event)
 
     def _forget(self, reply_id: str, event: Event) -> None:
-        with self._lock:
+        with self._changed:
             self._awaited[reply_id].remove(event)
             if not self._awaited[reply_id]:
                 del self._awaited[reply_id]
+                self._changed.notify_all()

@@ -4,7 +4,7 @@ import logging
 from threading import Event, Lock, Thread
 from time import monotonic, time
 
-from ..db import Database, DatabaseError
+from ..db import Database
 from . import lease
 from .live import Followers, Seat
 from .writers import Complete, Writers
@@ -12,6 +12,7 @@ from .writers import Complete, Writers
 TICK_SECONDS = 0.25
 SWEEP_SECONDS = 0.5
 PAUSE_SECONDS = 2.0
+HOMEWARD_SECONDS = 1.0  # other workers cut their replies at the same time
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ class Replies:
         self._writers = Writers(database, complete, places, self._wake)
         self._followers = Followers(seats, self._is_worth_waiting)
         self._closing = Event()
+        self._closed = Event()
         self._opening = Lock()
         self._ticker: Thread | None = None
         self._renew_at = 0.0
@@ -49,7 +51,8 @@ class Replies:
         """Cut what is live, its text kept, and send the followers home; takes about `seconds` at most."""
         self._closing.set()
         self._writers.close(seconds)
-        self._followers.wake(self._followers.awaited())
+        self._followers.close(HOMEWARD_SECONDS)
+        self._closed.set()
         if self._ticker:
             self._ticker.join(seconds)
 
@@ -61,12 +64,12 @@ class Replies:
 
     def _tick_until_closed(self) -> None:
         pause = TICK_SECONDS
-        while not self._closing.wait(pause):
+        while not self._closed.wait(pause):
             try:
                 self._tick()
                 pause = TICK_SECONDS
-            except DatabaseError as error:
-                log.error("the database does not answer: %s", error)
+            except Exception:  # without the ticker, leases run out and nobody is woken
+                log.exception("a tick failed")
                 pause = PAUSE_SECONDS
 
     def _tick(self) -> None:

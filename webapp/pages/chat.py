@@ -26,9 +26,12 @@ blueprint = Blueprint("chat", __name__)
 
 
 @blueprint.get("/")
-def new() -> str:
+def new() -> Response:
     words = cleaned(request.args.get("q", ""))
-    return render_template("chat/new.html", composer=composer.fresh(url_for(".begin"), words))
+    page = Response(render_template("chat/new.html", composer=composer.fresh(url_for(".begin"), words)))
+    # With no-store, Back would fetch another submit id for the words that the browser restores, and Send send twice.
+    page.headers["Cache-Control"] = "private, no-cache"
+    return page
 
 
 @blueprint.post("/chats")

@@ -19,7 +19,7 @@ from ..db import Database, DatabaseError, sessions
 from . import submit
 
 DAY = 86400.0
-JOIN_SECONDS = 600.0
+JOIN_SECONDS = 120.0
 
 
 def owner() -> str | None:
