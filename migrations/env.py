@@ -1,19 +1,22 @@
 """Runs migrations on the database of the settings."""
 
-from alembic import context
-from sqlalchemy import create_engine
+from contextlib import closing
 
-from webapp.db import metadata
+from alembic import context
+
+from webapp.db import Database, metadata
 from webapp.settings import load
 
-url = context.config.attributes.get("url") or load().database
-engine = create_engine(url)
-with engine.connect() as connection:
-    if engine.dialect.name == "sqlite":
-        # Kept in the file. Here, because two workers that set it at once find the database locked.
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-        connection.commit()
-    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+database = Database(load().database)
+if database.is_sqlite:
+    # Kept in the file. Here, because two workers that set it at once find the database locked.
+    with closing(database.engine.raw_connection()) as raw:
+        raw.cursor().execute("PRAGMA journal_mode = WAL")
+# All in one transaction, which a second start waits for: a migration that is killed leaves nothing behind.
+with database.write() as connection:
+    if not database.is_sqlite:
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(8601967)")
+    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=True)
     with context.begin_transaction():
         context.run_migrations()
-engine.dispose()
+database.close()

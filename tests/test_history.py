@@ -19,7 +19,7 @@ def draft(words: str, submit_id: str = "", parent_id: str | None = None) -> Draf
 
 
 def said(database: Database, sent: Sent, at: str = "") -> list[str]:
-    return [message.text for message in history.branch(database, sent.conversation_id, at)]
+    return [message.text for message in history.branch(database, ALICE, sent.conversation_id, at)]
 
 
 def count(database: Database) -> int:
@@ -29,7 +29,7 @@ def count(database: Database) -> int:
 
 def test_a_message_and_an_empty_reply_that_waits_are_stored_together(database: Database) -> None:
     sent = history.begin(database, ALICE, draft("Hello"))
-    asked, reply = history.branch(database, sent.conversation_id)
+    asked, reply = history.branch(database, ALICE, sent.conversation_id)
     assert (asked.id, asked.role, asked.status, asked.text) == (sent.message_id, "user", "complete", "Hello")
     assert (reply.role, reply.status, reply.text, reply.parent_id) == ("assistant", "waiting", "", asked.id)
     assert "Hello" in asked.html
@@ -43,7 +43,7 @@ def test_the_next_message_follows_the_newest_reply(database: Database) -> None:
 
 def test_a_message_with_a_parent_begins_a_branch_and_the_other_stays(database: Database) -> None:
     sent = history.begin(database, ALICE, draft("One"))
-    reply = history.branch(database, sent.conversation_id)[-1]
+    reply = history.branch(database, ALICE, sent.conversation_id)[-1]
     old = history.append(database, ALICE, sent.conversation_id, draft("Two"))
     new = history.append(database, ALICE, sent.conversation_id, draft("Other", parent_id=reply.id))
     assert said(database, sent) == ["One", "", "Other", ""]
@@ -101,6 +101,10 @@ def test_mallory_finds_nothing_of_alices(database: Database) -> None:
     with pytest.raises(NotFound):
         history.conversation(database, MALLORY, sent.conversation_id)
     with pytest.raises(NotFound):
+        history.branch(database, MALLORY, sent.conversation_id)
+    with pytest.raises(NotFound):
+        history.message(database, MALLORY, sent.conversation_id, sent.message_id)
+    with pytest.raises(NotFound):
         history.append(database, MALLORY, sent.conversation_id, draft("Mine"))
     assert history.recent(database, MALLORY) == []
     assert count(database) == 2
@@ -111,7 +115,7 @@ def test_a_message_of_another_chat_is_not_found_in_this_one(database: Database) 
     two = history.begin(database, ALICE, draft("Two"))
     for look in (history.message, history.branch):
         with pytest.raises(NotFound):
-            look(database, one.conversation_id, two.message_id)
+            look(database, ALICE, one.conversation_id, two.message_id)
     with pytest.raises(NotFound):
         history.append(database, ALICE, one.conversation_id, draft("x", parent_id=two.message_id))
 

@@ -13,20 +13,21 @@ HOUSE = ROOT / "webapp"
 FILES = sorted(HOUSE.rglob("*.py"))
 
 DOOR, BASE, GUIDE, ADAPTERS = "providers", "providers.base", "providers.guide", "providers.*"
-GROUND = {"markdown", "db", "settings"}
+GROUND = {"markdown", "db", "settings", "log"}
 
 # What each room may import besides its own floor; the table of the design.
 MAY_IMPORT = {
     "webapp": {"cli", "pages", "web", "chats", DOOR, *GROUND},
     "cli": {"pages", "web", "chats", DOOR, *GROUND},
     "pages": {"pages", "web", "chats", DOOR, BASE, "markdown", "db", "settings"},
-    "web": {"web", "db", "settings"},
+    "web": {"web", "db", "settings", "log"},
     "chats": {"chats", BASE, "markdown", "db"},
     DOOR: {ADAPTERS, "settings"},
     ADAPTERS: {ADAPTERS},
     "markdown": set(),
     "db": set(),
     "settings": set(),
+    "log": set(),
 }
 
 

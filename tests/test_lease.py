@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from webapp.chats import history, lease
 from webapp.chats.lease import Claim, Outcome
@@ -17,11 +17,11 @@ HELLO = Outcome("complete", "Hello.")
 @pytest.fixture
 def reply(database: Database) -> Message:
     sent = history.begin(database, ALICE, Draft("Hi", "voigpt/gpt-3.5-turbo"))
-    return history.branch(database, sent.conversation_id)[-1]
+    return history.branch(database, ALICE, sent.conversation_id)[-1]
 
 
 def now(database: Database, reply: Message) -> Message:
-    return history.message(database, reply.conversation_id, reply.id)
+    return history.message(database, ALICE, reply.conversation_id, reply.id)
 
 
 def claimed(database: Database, reply: Message) -> Claim:
@@ -43,17 +43,17 @@ def test_of_many_who_claim_a_reply_one_gets_it(database: Database, reply: Messag
 
 
 def test_a_settled_reply_keeps_its_text_rendered(database: Database, reply: Message) -> None:
-    assert lease.settle(database, claimed(database, reply), Outcome("complete", "**Hello**"))
+    assert lease.settle(database, claimed(database, reply), Outcome("complete", "**Hello**", html="<b>Hello</b>"))
     settled = now(database, reply)
     assert (settled.status, settled.text) == ("complete", "**Hello**")
-    assert "<strong>Hello</strong>" in settled.html
+    assert settled.html == "<b>Hello</b>"
     assert settled.settled_at is not None
     assert lease.claim(database, reply.id, "runner") is None
 
 
 def test_the_second_message_waits_for_the_reply_to_the_first(database: Database, reply: Message) -> None:
     sent = history.append(database, ALICE, reply.conversation_id, Draft("And?", reply.model))
-    second = history.branch(database, sent.conversation_id)[-1]
+    second = history.branch(database, ALICE, sent.conversation_id)[-1]
     assert lease.claim(database, second.id, "runner") is None
     first = claimed(database, reply)
     assert lease.claim(database, second.id, "runner") is None
@@ -85,7 +85,7 @@ def test_a_stale_reply_does_not_hold_up_the_next(database: Database, reply: Mess
     sent = history.append(database, ALICE, reply.conversation_id, Draft("And?", reply.model))
     claimed(database, reply)
     let_the_lease_run_out(database, reply)
-    second = history.branch(database, sent.conversation_id)[-1]
+    second = history.branch(database, ALICE, sent.conversation_id)[-1]
     assert lease.ready(lease.unsettled(database), before=float("inf")) == [second.id]
     assert lease.claim(database, second.id, "runner")
 
@@ -105,6 +105,16 @@ def test_a_runner_that_was_only_slow_still_completes_its_reply(database: Databas
     lease.expire(database)
     assert lease.settle(database, claim, HELLO)
     assert (now(database, reply).status, now(database, reply).problem) == ("complete", "")
+
+
+def test_the_tick_reads_the_partial_index_and_not_every_message(database: Database) -> None:
+    queries: list[tuple[str, object]] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *a: queries.append((a[2], a[3])))
+    lease.unsettled(database)
+    if database.is_sqlite:
+        with database.read() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {queries[-1][0]}", queries[-1][1]).all()  # type: ignore[arg-type]
+        assert "ix_messages_unsettled" in str(plan)
 
 
 def test_retry_makes_a_failed_reply_wait_again_and_only_once(database: Database, reply: Message) -> None:

@@ -1,6 +1,7 @@
 """The pages that people read, and the forms on them."""
 
 import re
+from html import unescape
 
 import pytest
 from sqlalchemy import update
@@ -8,6 +9,7 @@ from sqlalchemy import update
 from tests.providers.upstream import Answer, Upstream, cut, raw, reply, reset, voigpt
 from tests.support.pages import SCRIPT, Page
 from tests.support.people import Person
+from webapp.chats import history
 from webapp.db import Database, conversations, messages
 
 MODEL = "voigpt/gpt-3.5-turbo"
@@ -255,4 +257,16 @@ def test_the_list_says_when_a_chat_was_last_written_to(alice: Person, database: 
 
 def test_a_browser_without_chats_is_shown_the_way_to_one(mallory: Person) -> None:
     assert listed(mallory) == []
-    assert "no chats yet" in mallory.get("/chats").text
+    assert "There are no chats of this browser." in mallory.get("/chats").text
+
+
+def test_a_long_list_of_chats_goes_on_with_earlier_ones(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "PAGE", 2)
+    for words in ("One", "Two", "Three"):
+        alice.send(words)
+    first = alice.get("/chats").text
+    assert "Three" in first
+    assert "One" not in first
+    link = re.search(r'href="([^"]*before[^"]*)"', first)
+    assert link
+    assert "One" in alice.get(unescape(link[1])).text

@@ -61,11 +61,11 @@ def asked(database: Database, words: str = "Hi", chat: str = "") -> Message:
     """The reply that waits for these words' answer."""
     draft = Draft(words, MODEL)
     sent = history.append(database, ALICE, chat, draft) if chat else history.begin(database, ALICE, draft)
-    return history.branch(database, sent.conversation_id)[-1]
+    return history.branch(database, ALICE, sent.conversation_id)[-1]
 
 
 def now(database: Database, reply: Message) -> Message:
-    return history.message(database, reply.conversation_id, reply.id)
+    return history.message(database, ALICE, reply.conversation_id, reply.id)
 
 
 def until_settled(database: Database, reply: Message) -> Message:
@@ -82,7 +82,7 @@ def test_a_follower_is_woken_when_the_reply_is_complete(
     seat = replies.seat()
     assert seat
     assert list(seat.follow(reply.id)) == []
-    assert now(database, reply).text == "Hello."
+    assert (now(database, reply).text, now(database, reply).html) == ("Hello.", "<p>Hello.</p>\n")
     seat.close()
 
 

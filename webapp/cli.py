@@ -28,6 +28,7 @@ def init_app(app: Flask, settings: Settings, database: Database) -> None:
 
 def prepare(settings: Settings, database: Database) -> None:
     """Make the data folder and migrate the database, as far as either is missing. Raises `ClickException`."""
+    os.umask(0o077)
     try:
         make_data_folder(settings)
         version = database.version() or ""

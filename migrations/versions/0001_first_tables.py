@@ -59,14 +59,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("conversation_id", "seq", name="uq_messages_conversation_id_seq"),
     )
     op.create_index("ix_messages_parent_id", "messages", ["parent_id"])
-    op.create_index(
-        "ix_messages_unsettled", "messages", ["status"], sqlite_where=UNSETTLED, postgresql_where=UNSETTLED
-    )
+    op.create_index("ix_messages_unsettled", "messages", ["status"], sqlite_where=UNSETTLED, postgresql_where=UNSETTLED)
     op.create_table(
         "submissions",
         sa.Column("key", sa.String(64), nullable=False),
-        sa.Column("conversation_id", sa.String(32)),
-        sa.Column("message_id", sa.String(32)),
+        sa.Column("message_id", sa.String(32), nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_submissions"),
     )

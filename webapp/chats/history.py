@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import fields, replace
 from hashlib import sha256
+from math import inf
 from time import time
 from typing import Any
 
@@ -15,7 +16,7 @@ from . import lease
 from .records import Conversation, Draft, Gone, Message, NotFound, Sent
 from .text import title
 
-FIRST_PAGE = 100
+PAGE = 100
 
 
 def begin(database: Database, owner: str, draft: Draft) -> Sent:
@@ -59,21 +60,22 @@ def conversation(database: Database, owner: str, conversation_id: str) -> Conver
     return Conversation(**row)
 
 
-def recent(database: Database, owner: str, limit: int = FIRST_PAGE) -> list[Conversation]:
-    """The owner's conversations, the one last written to first."""
+def recent(database: Database, owner: str, before: float = inf) -> list[Conversation]:
+    """At most `PAGE` of the owner's conversations, last written to before `before`, the newest first."""
     query = (
         select(*_columns(Conversation, conversations))
-        .where(conversations.c.owner_id == owner)
+        .where(conversations.c.owner_id == owner, conversations.c.updated_at < before)
         .order_by(conversations.c.updated_at.desc())
-        .limit(limit)
+        .limit(PAGE)
     )
     with database.read() as connection:
         return [Conversation(**row) for row in connection.execute(query).mappings()]
 
 
-def branch(database: Database, conversation_id: str, at: str = "") -> list[Message]:
+def branch(database: Database, owner: str, conversation_id: str, at: str = "") -> list[Message]:
     """The branch that holds the message `at`, down to its newest, or the newest of all. Raises `NotFound`."""
     with database.read() as connection:
+        _check(connection, owner, conversation_id)
         newest = _newest_below(conversation_id, at) if at else _newest(conversation_id)
         leaf_id = connection.execute(newest).scalar()
         return _path(connection, conversation_id, leaf_id)
@@ -86,9 +88,9 @@ def context(database: Database, conversation_id: str, leaf_id: str) -> list[base
     return [_told(message) for message in said if message.text]
 
 
-def message(database: Database, conversation_id: str, message_id: str) -> Message:
+def message(database: Database, owner: str, conversation_id: str, message_id: str) -> Message:
     """Raises `NotFound`."""
-    query = select(messages).where(_in(conversation_id, message_id))
+    query = select(messages).join(conversations).where(_in(conversation_id, message_id), _mine(owner, conversation_id))
     with database.read() as connection:
         row = connection.execute(query).mappings().first()
     if row is None:
@@ -105,14 +107,15 @@ def new_id() -> str:
 
 
 def _submission_key(owner: str, draft: Draft, conversation_id: str) -> str:
-    submit_id = draft.submit_id or new_id()
-    parts = [owner, submit_id, conversation_id, draft.parent_id or "", draft.model, draft.words]
-    return sha256("\0".join(parts).encode()).hexdigest()
+    """Empty for a form without a submit id, which is always new."""
+    parts = [owner, draft.submit_id, conversation_id, draft.parent_id or "", draft.model, draft.words]
+    return sha256("\0".join(parts).encode()).hexdigest() if draft.submit_id else ""
 
 
 def _is_first(database: Database, connection: Connection, key: str, sent: Sent) -> bool:
-    ids = dict(conversation_id=sent.conversation_id, message_id=sent.message_id)
-    return database.insert_once(connection, submissions, dict(key=key, created_at=time()) | ids)
+    if not key:
+        return True
+    return database.insert_once(connection, submissions, dict(key=key, message_id=sent.message_id, created_at=time()))
 
 
 def _sent_before(connection: Connection, key: str) -> Sent:
@@ -130,6 +133,11 @@ def _sent_before(connection: Connection, key: str) -> Sent:
 def _lock(connection: Connection, owner: str, conversation_id: str) -> None:
     query = select(conversations.c.id).where(_mine(owner, conversation_id)).with_for_update()
     if connection.execute(query).first() is None:
+        raise NotFound
+
+
+def _check(connection: Connection, owner: str, conversation_id: str) -> None:
+    if connection.execute(select(conversations.c.id).where(_mine(owner, conversation_id))).first() is None:
         raise NotFound
 
 
@@ -185,9 +193,11 @@ def _newest_below(conversation_id: str, message_id: str) -> Select[str]:
 
 
 def _path(connection: Connection, conversation_id: str, leaf_id: str | None) -> list[Message]:
-    path = select(messages).where(_in(conversation_id, leaf_id)).cte("path", recursive=True)
-    path = path.union_all(select(messages).join(path, messages.c.id == path.c.parent_id))
-    found = [_message(row) for row in connection.execute(select(path).order_by(path.c.seq)).mappings()]
+    columns = messages.c.id, messages.c.parent_id
+    path = select(*columns).where(_in(conversation_id, leaf_id)).cte("path", recursive=True)
+    path = path.union_all(select(*columns).join(path, messages.c.id == path.c.parent_id))
+    rows = connection.execute(select(messages).join(path, messages.c.id == path.c.id).order_by(messages.c.seq))
+    found = [_message(row) for row in rows.mappings()]
     if not found:
         raise NotFound
     return found

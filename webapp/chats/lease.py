@@ -9,8 +9,7 @@ from time import time
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
-from .. import markdown
-from ..db import Database, messages
+from ..db import UNSETTLED, Database, conversations, messages
 
 LEASE_SECONDS = 10.0
 RENEW_SECONDS = 2.0
@@ -35,6 +34,8 @@ class Outcome:
     status: str
     text: str
     problem: str = ""
+    html: str = ""
+    renderer: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,28 +60,27 @@ def is_stale(status: str, lease_until: float | None) -> bool:
 
 def claim(database: Database, reply_id: str, runner: str) -> Claim | None:
     """Take a waiting reply whose turn it is; None if it is not, or somebody else was first."""
+    chat = select(messages.c.conversation_id).where(messages.c.id == reply_id).scalar_subquery()
+    one_at_a_time = select(conversations.c.id).where(conversations.c.id == chat).with_for_update()
     taken = (
         update(messages)
         .where(messages.c.id == reply_id, messages.c.status == "waiting", ~_is_behind_another())
         .values(
             status="live",
             runner=runner,
-            settled_at=None,
             lease_until=time() + LEASE_SECONDS,
             attempt=messages.c.attempt + 1,
+            settled_at=None,
             text="",
             html="",
             problem="",
         )
         .returning(
-            messages.c.id,
-            messages.c.conversation_id,
-            messages.c.parent_id,
-            messages.c.model,
-            messages.c.attempt,
+            messages.c.id, messages.c.conversation_id, messages.c.parent_id, messages.c.model, messages.c.attempt
         )
     )
     with database.write() as connection:
+        connection.execute(one_at_a_time)
         row = connection.execute(taken).first()
     return Claim(*row) if row else None
 
@@ -101,8 +101,8 @@ def settle(database: Database, claim: Claim, outcome: Outcome) -> bool:
         .values(
             status=outcome.status,
             text=outcome.text,
-            html=markdown.render(outcome.text),
-            renderer=markdown.RENDERER_VERSION,
+            html=outcome.html,
+            renderer=outcome.renderer,
             problem=outcome.problem,
             settled_at=time(),
             runner=None,
@@ -149,7 +149,7 @@ def unsettled(database: Database) -> list[Unsettled]:
             messages.c.waiting_since,
             messages.c.lease_until,
         )
-        .where(messages.c.status.in_(["waiting", "live"]))
+        .where(UNSETTLED)
         .order_by(messages.c.created_at, messages.c.seq)
     )
     with database.read() as connection:
@@ -157,17 +157,19 @@ def unsettled(database: Database) -> list[Unsettled]:
 
 
 def ready(replies: Iterable[Unsettled], before: float) -> list[str]:
-    """Those that wait since `before` or longer and are the first of their conversation."""
+    """Of replies in their order, those that wait since `before` or longer and are the first of their chat."""
     replies = [reply for reply in replies if not reply.is_stale]
-    busy = {reply.conversation_id for reply in replies if reply.status == "live"}
-    first = {reply.conversation_id: reply for reply in reversed(replies) if reply.conversation_id not in busy}
-    return [reply.id for reply in reversed(first.values()) if reply.waiting_since <= before]
+    taken = {reply.conversation_id for reply in replies if reply.status == "live"}
+    found = []
+    for reply in replies:
+        if reply.conversation_id not in taken and reply.waiting_since <= before:
+            found.append(reply.id)
+        taken.add(reply.conversation_id)
+    return found
 
 
 def is_unsettled(database: Database, reply_id: str) -> bool:
-    query = select(messages.c.id).where(
-        messages.c.id == reply_id, messages.c.status.in_(["waiting", "live"]), ~_is_stale()
-    )
+    query = select(messages.c.id).where(messages.c.id == reply_id, UNSETTLED, ~_is_stale())
     with database.read() as connection:
         return connection.execute(query).first() is not None
 
@@ -185,7 +187,7 @@ def next_waiting(database: Database, conversation_id: str) -> str | None:
 
 
 def _is_stale() -> ColumnElement[bool]:
-    return and_(messages.c.status == "live", messages.c.lease_until < time())
+    return and_(UNSETTLED, messages.c.status == "live", messages.c.lease_until < time())
 
 
 def _is_behind_another() -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Condition, Event
 
-HEARTBEAT_SECONDS = 10.0
+HEARTBEAT_SECONDS = 3.0  # a reader who has left is noticed at the second one
 
 
 class Seat:

@@ -15,8 +15,6 @@ class Gone(Exception):
 class Conversation:
     id: str
     title: str
-    model: str
-    created_at: float
     updated_at: float
 
 

@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Condition, Event
 from time import monotonic
 from typing import TypeAlias
 
+from .. import markdown
 from ..db import Database, DatabaseError
 from ..providers.base import Completion, Messages, ProviderError
 from . import history, lease
@@ -41,14 +43,14 @@ class Writers:
         """Write the reply if it waits and its turn has come; False when every place is taken."""
         if not self._enter():
             return False
-        claim = None
+        is_writing = False
         try:
-            claim = lease.claim(self._database, reply_id, self._runner)
+            if claim := lease.claim(self._database, reply_id, self._runner):
+                self._pool.submit(self._write, claim)
+                is_writing = True
         finally:
-            if claim is None:
+            if not is_writing:
                 self._leave()
-        if claim:
-            self._pool.submit(self._write, claim)
         return True
 
     def renew(self) -> None:
@@ -81,10 +83,10 @@ class Writers:
         """One reply, and then those that wait behind it in the same chat."""
         try:
             while claim:
-                self._settle(claim, self._outcome(claim))
+                self._settle(claim, _rendered(self._outcome(claim)))
                 self._ended(claim.reply_id)
                 claim = self._claim_next(claim.conversation_id)
-        except DatabaseError:
+        except Exception:
             log.exception("a reply could not be stored; its lease will run out")
         finally:
             self._leave()
@@ -129,3 +131,13 @@ class Writers:
                 log.exception("reply %s cannot be stored yet", claim.reply_id)
                 if monotonic() > deadline or self._closing.wait(SETTLE_PAUSE_SECONDS):
                     raise
+
+
+def _rendered(outcome: Outcome) -> Outcome:
+    """With its HTML; without, should the renderer fail: the page tries again, and the words are kept."""
+    try:
+        html = markdown.render(outcome.text)
+    except Exception:
+        log.exception("a reply could not be rendered")
+        return outcome
+    return replace(outcome, html=html, renderer=markdown.RENDERER_VERSION)

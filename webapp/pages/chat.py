@@ -18,8 +18,6 @@ from ..web import sessions
 from . import composer, rendering
 from .house import house
 
-RELOAD_SECONDS = 5
-
 log = logging.getLogger(__name__)
 
 blueprint = Blueprint("chat", __name__)
@@ -51,8 +49,7 @@ def go_on(conversation_id: str) -> Redirect:
 @blueprint.post("/chats/<id:conversation_id>/replies/<id:reply_id>/retry")
 def retry(conversation_id: str, reply_id: str) -> Redirect:
     """Safe to repeat with the hidden `attempt`: each attempt has one Retry."""
-    history.conversation(house().database, _owner(), conversation_id)
-    reply = history.message(house().database, conversation_id, reply_id)
+    reply = history.message(house().database, _owner(), conversation_id, reply_id)
     if request.form.get("attempt", reply.attempt, type=int) == reply.attempt:
         lease.retry(house().database, reply.id, reply.attempt)
     return _to_chat(conversation_id, at=cleaned(request.form.get("at", "")))
@@ -61,24 +58,25 @@ def retry(conversation_id: str, reply_id: str) -> Redirect:
 @blueprint.get("/chats/<id:conversation_id>")
 def show(conversation_id: str) -> Response:
     """The chat; the response stays open until its replies have settled."""
-    conversation = history.conversation(house().database, _owner(), conversation_id)
-    at = cleaned(request.args.get("at", ""))
-    messages = history.branch(house().database, conversation_id, at)
+    owner, at = _owner(), cleaned(request.args.get("at", ""))
+    conversation = history.conversation(house().database, owner, conversation_id)
+    messages = history.branch(house().database, owner, conversation_id, at)
     page = {"conversation": conversation, "messages": messages, "at": at, "composer": _composer(messages, at)}
     waiting = next((message for message in messages if not message.is_settled), None)
     if waiting is None or request.method == "HEAD":
-        return Response(render_template("chat/show.html", **page))
+        return Response(_whole(page))
     house().replies.start(waiting.id)
     seat = house().replies.seat()
-    return _stream(page, seat) if seat else _reload_soon(page)
+    return _stream(page, Live(seat, house().database, owner)) if seat else Response(_whole(page))
 
 
 @dataclass(frozen=True)
 class Live:
-    """What the template of an unsettled reply asks for, after the first byte: nothing here may raise."""
+    """What the template of an unsettled reply asks for, after the first byte: what goes wrong is logged."""
 
     seat: Seat
     database: Database
+    owner: str
 
     def follow(self, reply: Message) -> Iterator[None]:
         try:
@@ -88,24 +86,22 @@ class Live:
 
     def now(self, reply: Message) -> Message:
         try:
-            return history.message(self.database, reply.conversation_id, reply.id)
+            return history.message(self.database, self.owner, reply.conversation_id, reply.id)
         except (DatabaseError, NotFound):
             log.exception("reply %s cannot be shown", reply.id)
             return reply
 
 
-def _stream(page: dict[str, Any], seat: Seat) -> Response:
-    pieces = stream_template("chat/show.html", **page, live=Live(seat, house().database))
+def _stream(page: dict[str, Any], live: Live) -> Response:
+    pieces = stream_template("chat/show.html", **page, live=live)
     response = Response(rendering.flushed(pieces))
     response.headers["X-Accel-Buffering"] = "no"
-    response.call_on_close(seat.close)
+    response.call_on_close(live.seat.close)
     return response
 
 
-def _reload_soon(page: dict[str, Any]) -> Response:
-    response = Response(render_template("chat/show.html", **page))
-    response.headers["Refresh"] = str(RELOAD_SECONDS)
-    return response
+def _whole(page: dict[str, Any]) -> str:
+    return render_template("chat/show.html", **page)
 
 
 def _composer(messages: list[Message], at: str) -> composer.Composer:

@@ -48,9 +48,9 @@ def again(status: int) -> Composer | None:
         words, model = _field("message"), _field("model")
     except HTTPException:
         return None
-    if not words:
+    if not words.strip():
         return None
-    if status in START_ANEW:
+    if status in START_ANEW or len(_field("submit_id")) > SUBMIT_ID_CHARACTERS:
         return fresh(url_for("chat.begin"), words, model)
     return Composer(
         f"{request.script_root}{request.path}",

@@ -1,6 +1,8 @@
 """The list of one's chats."""
 
-from flask import Blueprint, render_template
+from math import inf
+
+from flask import Blueprint, render_template, request
 
 from ..chats import history
 from ..web import sessions
@@ -11,6 +13,8 @@ blueprint = Blueprint("conversations", __name__)
 
 @blueprint.get("/chats")
 def index() -> str:
+    """A page of chats; `?before=`, a time in seconds, is the next one."""
     owner = sessions.owner()
-    found = history.recent(house().database, owner) if owner else []
-    return render_template("conversations.html", conversations=found)
+    before = request.args.get("before", inf, type=float)
+    found = history.recent(house().database, owner, before) if owner else []
+    return render_template("conversations.html", conversations=found, is_full=len(found) == history.PAGE)

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from flask import Flask, render_template, request
 from werkzeug.exceptions import HTTPException
@@ -9,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from ..chats.records import Gone, NotFound
 from ..db import DatabaseError
 from . import composer
+from .house import house
 
 log = logging.getLogger(__name__)
 
@@ -19,45 +21,51 @@ class Advice:
     next_step: str
 
 
-START_AGAIN = "Go back, or start a new chat."
+GO_BACK = "Go back, or start a new chat."
 ADVICE = {
-    400: Advice("This request makes no sense to the server.", START_AGAIN),
-    403: Advice("This is not allowed.", START_AGAIN),
-    404: Advice(
-        "There is nothing here.",
-        "A chat opens only in the browser that began it, and that browser has to keep Voichat's cookie.",
-    ),
-    405: Advice("This address takes no such request.", START_AGAIN),
-    410: Advice("This message was sent before and has been deleted since.", START_AGAIN),
-    413: Advice("What you sent is too large for this server.", "Go back and shorten it."),
+    400: Advice("This request makes no sense to the server.", GO_BACK),
+    403: Advice("This is not allowed.", GO_BACK),
+    404: Advice("There is nothing here.", GO_BACK),
+    405: Advice("This address takes no such request.", GO_BACK),
+    410: Advice("This message was sent before and has been deleted since.", GO_BACK),
+    413: Advice("", "Go back and shorten it."),
     500: Advice("Something went wrong on this server; its log says what.", "Try again in a moment."),
     503: Advice("The server's database does not answer.", "Nothing was sent. Try again in a moment."),
 }
+NO_SUCH_CHAT = "A chat opens only in the browser that began it, and that browser has to keep Voichat's cookie."
 
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(NotFound, lambda _error: page(404))
+    app.register_error_handler(NotFound, lambda _error: page(404, next_step=NO_SUCH_CHAT))
     app.register_error_handler(Gone, lambda _error: page(410))
     app.register_error_handler(DatabaseError, _database_error)
 
 
-def page(status: int, sentence: str = "") -> tuple[str, int]:
+def page(status: int, sentence: str = "", next_step: str = "") -> tuple[str, int]:
+    """`next_step` says what to do when the person's words are not on the page, with a form to send them again."""
     advice = ADVICE.get(status, ADVICE[500 if status >= 500 else 400])
     html = render_template(
         "error.html",
         status=status,
         sentence=sentence or advice.sentence,
-        next_step=advice.next_step,
+        next_step=next_step or advice.next_step,
         composer=composer.again(status) if request.method == "POST" else None,
     )
     return html, status
 
 
 def _http_error(error: HTTPException) -> tuple[str, int, list[tuple[str, str]]]:
-    is_ours = error.description != type(error).description
-    html, status = page(error.code or 500, error.description or "" if is_ours else "")
+    html, status = page(error.code or 500, _sentence(error))
     return html, status, [header for header in error.get_headers() if header[0] != "Content-Type"]
+
+
+def _sentence(error: HTTPException) -> str:
+    if error.description != type(error).description:
+        return error.description or ""
+    if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return f"What you sent is too large: this server reads at most {house().settings.body_bytes:,} bytes."
+    return ""
 
 
 def _database_error(error: DatabaseError) -> tuple[str, int, dict[str, str]]:

@@ -15,6 +15,7 @@ FLUSH = "\0"  # no text holds NUL: it is replaced at the door
 def init_app(app: Flask) -> None:
     app.add_template_filter(html)
     app.add_template_filter(local_time)
+    app.add_template_filter(clock)
     app.add_template_filter(model_label)
     app.jinja_env.globals["flush"] = FLUSH
 
@@ -29,6 +30,12 @@ def html(message: Message) -> Markup:
 def local_time(seconds: float) -> datetime:
     """In the server's time zone: server and team share one more often than not."""
     return datetime.fromtimestamp(seconds).astimezone()
+
+
+def clock(time: datetime) -> str:
+    """The hour, and the day unless it is today."""
+    is_today = time.date() == datetime.now(time.tzinfo).date()
+    return time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
 
 
 def model_label(value: str) -> str:
