@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.providers.authorities import Authority
 from webapp import settings
 from webapp.settings import SettingsError, load
 
@@ -32,6 +33,18 @@ def test_an_empty_value_is_an_unset_one() -> None:
         ("VOICHAT_TRUSTED_PROXIES", "10.0.0.0/99", "must be addresses or networks such as"),
         ("VOIGPT_URL", "voigpt.com", "VOIGPT_URL must be an address that begins with http:// or https://"),
         ("VOIGPT_URL", "http://[", "VOIGPT_URL must be an address"),
+        (
+            "VOIGPT_PROXY",
+            "ftp://proxy",
+            "VOIGPT_PROXY must be an address that begins with http:// or https:// or socks5://",
+        ),
+        (
+            "VOIGPT_CA_FILE",
+            "/nowhere/ca.pem",
+            "VOIGPT_CA_FILE must be a file that can be read, and gives: No such file",
+        ),
+        ("VOIGPT_CA_FILE", "/", "VOIGPT_CA_FILE must be a file that can be read"),
+        ("VOIGPT_CA_FILE", __file__, "VOIGPT_CA_FILE must be a PEM file with certificates, and holds none (it is “"),
         ("SECRET_KEY", "short", "SECRET_KEY is too short"),
         ("DATABASE_URL", "mysql://host/name", "DATABASE_URL must be sqlite:////path/to/file or postgresql://"),
         ("DATABASE_URL", "sqlite://", "DATABASE_URL must be sqlite:////path/to/file"),
@@ -52,6 +65,23 @@ def test_a_secret_is_never_shown() -> None:
     with pytest.raises(SettingsError) as refused:
         load({"DATABASE_URL": "mysql://me:hunter2@host/name"})
     assert "hunter2" not in str(refused.value)
+
+
+def test_the_password_of_a_proxy_is_not_shown() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({"VOIGPT_PROXY": "ftp://me:hunter2@proxy"})
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
+def test_a_proxy_may_speak_http_or_socks(scheme: str) -> None:
+    assert load({"VOIGPT_PROXY": f"{scheme}://us:pw@proxy:1080"}).voigpt_proxy == f"{scheme}://us:pw@proxy:1080"
+
+
+def test_a_file_of_authorities_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Authority(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert load({"VOIGPT_CA_FILE": "authority.pem"}).voigpt_ca_file == authority.file
 
 
 def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """The one table of settings, read from the environment once at the start."""
 
 import os
+import re
 import secrets
+import ssl
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -17,7 +19,10 @@ from sqlalchemy.exc import ArgumentError
 
 ROOT = Path(__file__).resolve().parent.parent
 EMBEDDED = "embedded:"
+SECRET_CHARACTERS = 16
 LOOPBACK_HOSTS = ("localhost", ".localhost", "127.0.0.1", "[::1]")
+
+HOST = re.compile(r"[a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\]", re.IGNORECASE)
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -53,9 +58,16 @@ def _row(name: str, default: str, parse: Callable[[str], Any], meaning: str, **m
 
 def address(text: str) -> Address:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    host = host or "0.0.0.0"  # noqa: S104 - ":8000" asks for every interface
+    if not (colon and HOST.fullmatch(host) and port.isascii() and port.isdigit() and 0 < int(port) <= 65535):
         raise ValueError("must be an address and a port such as 127.0.0.1:8000")
-    return Address(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104 - ":8000" asks for every interface
+    return Address(host.strip("[]"), int(port))
+
+
+def hosts(text: str) -> tuple[str, ...]:
+    if not all(HOST.fullmatch(word.removeprefix(".")) for word in words(text)):
+        raise ValueError("must be names such as chat.example.lan or addresses, without http:// and without a port")
+    return words(text)
 
 
 def folder(text: str) -> Path:
@@ -97,6 +109,15 @@ def database(text: str) -> str:
     raise ValueError("must be sqlite:////path/to/file or postgresql://user:password@host/name")
 
 
+def one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"must be {' or '.join(choices)}")
+        return text
+
+    return parse
+
+
 def web_url(*schemes: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text and not _has_host(text, schemes):
@@ -112,6 +133,25 @@ def _has_host(url: str, schemes: Collection[str]) -> bool:
     except ValueError:
         return False
     return parts.scheme in schemes and bool(parts.hostname)
+
+
+def certificates(text: str) -> str:
+    """The path of a PEM file that holds at least one certificate."""
+    path = str(folder(text)) if text else ""
+    if path and not _has_certificate(path):
+        raise ValueError("must be a PEM file with certificates, and holds none")
+    return path
+
+
+def _has_certificate(path: str) -> bool:
+    store = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        store.load_verify_locations(path)
+    except ssl.SSLError:
+        return False
+    except OSError as error:
+        raise ValueError(f"must be a file that can be read, and gives: {error.strerror}") from error
+    return store.cert_store_stats()["x509"] > 0
 
 
 def upstream_url(text: str) -> str:
@@ -132,7 +172,7 @@ class Settings:
         metadata=_row(
             "VOICHAT_HOSTS",
             "",
-            words,
+            hosts,
             "Names under which people open Voichat; any other gets 400. `.example.lan` takes in its subdomains.",
             shown="loopback names and the bind address",
         )
@@ -191,8 +231,18 @@ class Settings:
         metadata=_row(
             "VOIGPT_PROXY",
             "",
-            web_url("http", "https"),
-            "HTTP proxy on the way to the VoiGpt server.",
+            web_url("http", "https", "socks5", "socks5h"),
+            "Proxy on the way to the VoiGpt server: `http://`, `https://`, `socks5://` or `socks5h://`.",
+            secret=True,
+            shown="none",
+        )
+    )
+    voigpt_ca_file: str = field(
+        metadata=_row(
+            "VOIGPT_CA_FILE",
+            "",
+            certificates,
+            "PEM file of authorities to trust besides the system's, for https with certificates of your own.",
             shown="none",
         )
     )
@@ -237,10 +287,18 @@ class Settings:
             "Days without a visit after which a browser's history is out of reach; browsers allow 400.",
         )
     )
+    log: str = field(
+        metadata=_row(
+            "VOICHAT_LOG",
+            "errors",
+            one_of("errors", "requests"),
+            "What the log holds: `errors`, or with `requests` also a line for each request, without its address.",
+        )
+    )
 
     def __post_init__(self) -> None:
-        if self.secret_key and len(self.secret_key) < 16:
-            raise SettingsError("SECRET_KEY is too short: it needs at least 16 characters.")
+        if self.secret_key:
+            _long_enough(self.secret_key, "SECRET_KEY")
 
     @property
     def database(self) -> str:
@@ -248,9 +306,10 @@ class Settings:
 
     @property
     def link(self) -> str:
-        """The address that a person on this machine opens."""
-        host = self.hosts[0].removeprefix(".") if self.hosts else self.bind.host
-        return f"http://{Address('127.0.0.1' if host in ('0.0.0.0', '::') else host, self.bind.port)}/"  # noqa: S104
+        """The address at which this process listens; a name from the settings if it has one."""
+        is_every = self.bind.host in ("0.0.0.0", "::")  # noqa: S104
+        own = "127.0.0.1" if is_every else self.bind.host
+        return f"http://{Address(self.hosts[0].strip('.[]') if self.hosts else own, self.bind.port)}/"
 
     @property
     def body_bytes(self) -> int:
@@ -292,11 +351,15 @@ def _from_file(setting: Setting, environ: Mapping[str, str]) -> str:
     path = environ.get(f"{setting.name}_FILE", "") if setting.secret else ""
     if not path:
         return ""
+    return _read(Path(path), f"{setting.name}_FILE names {path}, which")
+
+
+def _read(path: Path, subject: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text file"
-        raise SettingsError(f"{setting.name}_FILE names {path}, which cannot be read: {reason}.") from None
+        raise SettingsError(f"{subject} cannot be read: {reason}.") from None
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
@@ -316,12 +379,21 @@ def _names(settings: Iterable[Setting]) -> Iterable[str]:
 
 
 def secret_key(settings: Settings) -> str:
-    """The key that signs, from the settings or else from the data folder, where the first start leaves it."""
+    """The key that signs, from the settings or else from the data folder, where the first start leaves it.
+
+    Raises `SettingsError`.
+    """
     path = settings.data / "secret_key"
     if not settings.secret_key and not path.exists():
         make_data_folder(settings)
         _create_once(path, secrets.token_hex(32))
-    return settings.secret_key or path.read_text(encoding="ascii")
+    return settings.secret_key or _long_enough(_read(path, f"The secret key {path}"), str(path))
+
+
+def _long_enough(key: str, where: str) -> str:
+    if len(key) < SECRET_CHARACTERS:
+        raise SettingsError(f"{where} is too short: it needs at least {SECRET_CHARACTERS} characters.")
+    return key
 
 
 def make_data_folder(settings: Settings) -> None:
@@ -341,5 +413,6 @@ def _create_once(path: Path, text: str) -> None:
     with NamedTemporaryFile("w", dir=path.parent, encoding="ascii") as draft:
         draft.write(text)
         draft.flush()
+        os.fsync(draft.fileno())
         with suppress(FileExistsError):
             os.link(draft.name, path)

@@ -69,7 +69,7 @@ def guide(pauses: list[float]) -> Guide:
         ("where is my data", "Getting started: Where the data lies"),
         ("backups?", "Getting started: Backup and restore"),
         ("postgres", "Settings: Use PostgreSQL (Postgres)"),
-        ("nginx and https", "Settings: Behind a reverse proxy with https"),
+        ("nginx and https", "Behind nginx: Set up nginx with https"),
         ("what is WEB_CONCURRENCY", "Settings: More people at once"),
         ("VOICHAT_SESSION_DAYS", "Settings: All settings"),
     ],

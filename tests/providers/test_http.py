@@ -45,6 +45,7 @@ LONG = HEAD + b"Content-Length: 1000000\r\n\r\n"
 
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:
+    http._network(None)  # reads the system's certificates, which takes as long as some deadlines here
     with Upstream(reply("ok")) as upstream:
         yield upstream
 
@@ -61,7 +62,7 @@ def trusted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SSL_CERT_FILE", str(pem()))
     http._network.cache_clear()
     yield
-    http._network().close()
+    http._network(None).close()
     http._network.cache_clear()
 
 
@@ -162,7 +163,7 @@ def test_a_proxy_forwards(upstream: Upstream) -> None:
 def test_a_proxy_that_refuses_a_tunnel_is_named(upstream: Upstream) -> None:
     upstream.queue(cut(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"))
     error = fail("https://nowhere.invalid/", proxy=upstream.url)
-    assert str(error) == "The proxy does not let the request through (407)."
+    assert str(error) == "The proxy asks for a name and a password, or does not take those that are set (407)."
     assert upstream.asked[0].method == "CONNECT"
 
 
@@ -292,7 +293,7 @@ def test_no_descriptor_is_left_behind(upstream: Upstream) -> None:
         (cut(HEAD + b"X: " + b"y" * 70_000), "does not answer in HTTP"),
         (cut(HEAD + b"X: y\r\n" * 200), "broke off"),
         (reply("not gzip", content_encoding="gzip"), "cannot be unpacked"),
-        (reply("x", 304), "redirects to 127.0.0.1 (304)"),
+        (reply("x", 304), "redirects to another place (304)"),
         (reply("x", 302, location="//evil.example\\@x/"), "redirects to"),
     ],
 )
@@ -306,7 +307,7 @@ def test_a_broken_answer_is_an_error_in_words(upstream: Upstream, answer: Answer
 def test_a_redirect_is_not_followed(upstream: Upstream) -> None:
     with Upstream(reply("stolen")) as other:
         upstream.queue(reply("", 307, location=f"{other.url}/"))
-        with pytest.raises(ProviderError, match=r"redirects to 127\.0\.0\.1 ") as caught:
+        with pytest.raises(ProviderError, match=r"redirects to another place ") as caught:
             Call().post_json(upstream.url, {}, {"X-CSRFToken": "secret"})
         assert not caught.value.again
         assert other.connections == 0
@@ -339,7 +340,7 @@ def test_an_address_that_is_none_is_an_error(url: str) -> None:
     assert str(fail(url)) == "The upstream's address, key or proxy is not set up correctly."
 
 
-@pytest.mark.parametrize("proxy", ["nonsense://x", "::::", "socks5://127.0.0.1:1"])
+@pytest.mark.parametrize("proxy", ["nonsense://x", "::::"])
 def test_a_proxy_that_is_none_is_an_error(proxy: str) -> None:
     assert "not set up correctly" in str(fail("http://nowhere.invalid", proxy=proxy))
 
@@ -351,7 +352,7 @@ def test_the_next_address_is_tried_when_the_first_does_not_answer(
         ports = [int(hole.rpartition(":")[2]), upstream.port]
         stream = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
         found = [(*stream, ("127.0.0.1", port)) for port in ports]
-        monkeypatch.setattr(network, "_resolve", lambda *_: found)
+        monkeypatch.setattr(network, "resolve", lambda *_: found)
         assert ask("http://two.invalid", connect=0.4) == "ok"
 
 
@@ -386,13 +387,13 @@ def test_a_trusted_certificate_is_taken_and_its_connection_used_again() -> None:
     with Upstream(reply("ok"), tls=True) as secure:
         assert ask(secure.url) == ask(secure.url) == "ok"
         assert secure.connections == 1
-        http._network().close()
+        http._network(None).close()
 
 
 def test_a_certificate_that_is_not_trusted_is_refused_with_the_reason() -> None:
     with Upstream(reply("ok"), tls=True) as secure:
         error = fail(secure.url)
-    assert str(error) == "The upstream's certificate is not trusted: self-signed certificate."
+    assert str(error) == "The certificate of the upstream is not trusted: it is self-signed."
     assert not error.again
 
 
@@ -400,9 +401,9 @@ def test_a_certificate_that_is_not_trusted_is_refused_with_the_reason() -> None:
 def test_a_certificate_for_another_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with Upstream(reply("ok"), tls=True) as secure:
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", secure.port))]
-        monkeypatch.setattr(network, "_resolve", lambda *_: found)
+        monkeypatch.setattr(network, "resolve", lambda *_: found)
         error = fail("https://other.invalid")
-    assert str(error) == "The upstream's certificate is not trusted: Hostname mismatch."
+    assert str(error) == "The certificate of the upstream is not trusted: it is for another name."
 
 
 def test_an_upstream_without_tls_is_said_to_have_none() -> None:
@@ -889,7 +890,7 @@ def test_an_application_that_fails_breaks_the_connection(caplog: pytest.LogCaptu
 
 def test_an_application_has_the_same_errors_as_a_server() -> None:
     with mounted(app_of([b""], "302 Found", ("Location", "http://elsewhere.invalid/"))) as url:
-        assert "redirects to elsewhere.invalid" in str(fail(url))
+        assert "redirects to another place" in str(fail(url))
         http.mount(url, app_of([b"short"], "200 OK", ("Content-Length", "10")))
         assert "broke off" in str(fail(url))
 

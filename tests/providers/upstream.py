@@ -148,7 +148,7 @@ class Upstream:
     `url` has no slash at its end; `asked` and `connections` grow while it runs.
     """
 
-    def __init__(self, default: Answer | None = None, tls: bool = False) -> None:
+    def __init__(self, default: Answer | None = None, tls: bool | ssl.SSLContext = False) -> None:
         self.asked: list[Asked] = []
         self.connections = 0
         self.closed = 0
@@ -158,7 +158,7 @@ class Upstream:
         self._peers: set[Peer] = set()
         self._threads: list[threading.Thread] = []
         self._stopping = False
-        self._tls = _tls_context() if tls else None
+        self._tls = _tls_context() if tls is True else tls or None
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"

@@ -1,10 +1,10 @@
 """The providers' door: which upstreams are set up, what they offer, whether they answer. The only way to an adapter."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
-from typing import cast
+from typing import Any, cast
 
 from flask import Blueprint, Flask, current_app, render_template
 
@@ -31,10 +31,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Health:
-    """What the last check of an upstream found; `problem` is empty if it answered."""
+    """What the last check of an upstream found: `status` is `up`, `down` or, before the first, `unknown`."""
 
     label: str
-    problem: str
+    status: str
+    sentence: str
 
 
 class Upstream:
@@ -47,6 +48,7 @@ class Upstream:
         adapter: type[AbstractProvider],
         url: str,
         proxy: str,
+        ca_file: str,
         token: str,
         seconds: float,
     ) -> None:
@@ -55,11 +57,13 @@ class Upstream:
         self.adapter = adapter
         self._url = url
         self._proxy = proxy or None
+        self._ca_file = ca_file or None
         self._token = token or None
         self._seconds = seconds
         self._checking = Lock()
         self._checked_at = float("-inf")
-        self._health = Health(label, "It is being asked for the first time.")
+        self.is_declared_down = not adapter.working and url == adapter.url
+        self._health = Health(label, "unknown", "It is being asked for the first time.")
 
     def choices(self) -> list[Choice]:
         models = self.adapter.models()
@@ -70,26 +74,29 @@ class Upstream:
     def complete(self, model: str, messages: Messages) -> Completion:
         call = http.Call(self._seconds)
         chunks = self.adapter.create_completion(
-            model, messages, self.adapter.supports_stream, self._proxy, self._token, url=self._url, call=call
+            model, messages, self.adapter.supports_stream, self._proxy, self._token, **self._way(call)
         )
         return Completion(chunks, call.cancel)
 
     def health(self) -> Health:
-        """At most 30 s old. One visitor checks; those who come meanwhile see what was known before."""
+        """Asked anew after 30 s, by one visitor; those who come meanwhile see what was known before."""
         if monotonic() - self._checked_at > CHECKED_FOR_SECONDS and self._checking.acquire(blocking=False):
             try:
-                self._health = Health(self.label, self._problem())
+                self._health = self._check()
                 self._checked_at = monotonic()
             finally:
                 self._checking.release()
         return self._health
 
-    def _problem(self) -> str:
+    def _check(self) -> Health:
         try:
-            self.adapter.check(self._proxy, self._token, url=self._url, call=http.Call(CHECK_SECONDS))
+            self.adapter.check(self._proxy, self._token, **self._way(http.Call(CHECK_SECONDS)))
         except ProviderError as error:
-            return str(error)
-        return ""
+            return Health(self.label, "down", str(error))
+        return Health(self.label, "up", "It answers.")
+
+    def _way(self, call: http.Call) -> dict[str, Any]:
+        return {"url": self._url, "ca_file": self._ca_file, "call": call}
 
 
 class Upstreams:
@@ -116,8 +123,8 @@ class Upstreams:
         upstream, model = self.get(choice)
         return upstream.complete(model, messages)
 
-    def health(self) -> list[Health]:
-        return [upstream.health() for upstream in self._by_name.values()]
+    def __iter__(self) -> Iterator[Upstream]:
+        return iter(self._by_name.values())
 
 
 def init_app(app: Flask, settings: Settings) -> Upstreams:
@@ -137,11 +144,12 @@ def table(settings: Settings) -> list[Upstream]:
     is_guide = settings.voigpt_url == EMBEDDED
     return [
         Upstream(
-            name="voigpt",
+            name="guide" if is_guide else "voigpt",
             label=GUIDE if is_guide else "VoiGpt",
             adapter=VoiGpt,
-            url=EMBEDDED_URL if is_guide else settings.voigpt_url or VoiGpt.url,
+            url=EMBEDDED_URL if is_guide else settings.voigpt_url,
             proxy=settings.voigpt_proxy,
+            ca_file=settings.voigpt_ca_file,
             token=settings.voigpt_access_token,
             seconds=settings.reply_seconds,
         )
@@ -159,7 +167,7 @@ def get(choice: str) -> tuple[Upstream, str]:
 
 @blueprint.get("/")
 def status() -> str:
-    return render_template("providers.html", upstreams=_upstreams().health())
+    return render_template("providers.html", upstreams=_upstreams())
 
 
 def _upstreams() -> Upstreams:

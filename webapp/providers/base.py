@@ -94,7 +94,8 @@ class AbstractProvider(ABC):
     ) -> CreateResult:
         """A generator of the answer's chunks; nothing is sent before the first is asked for.
 
-        `kwargs` may bring `url` (else the class's own) and `call`, an `http.Call` (else a new one).
+        `kwargs` may bring `url` (else the class's own), `call`, an `http.Call` (else a new one), and `ca_file`,
+        a PEM file of authorities to trust besides the system's.
         Raises `ProviderError`.
         """
 

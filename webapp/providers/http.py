@@ -23,19 +23,24 @@ from urllib3.response import BaseHTTPResponse
 
 from . import wsgi
 from .base import ProviderError
-from .faults import NOT_SET_UP, failed
+from .faults import NO_ENTRY, NOT_SET_UP, failed
 from .lifeline import Lifeline, current
 from .network import Pool, SecurePool
+from .tunnel import SecureSocksPool, SocksPool
 
 
 @dataclass(frozen=True)
 class Response:
-    """A whole answer, whatever its status; `cookies` are those that it sets."""
+    """A whole answer, whatever its status; `cookies` are those that it sets.
+
+    `by_proxy`: a proxy handed it over, and may have made it.
+    """
 
     status: int
     headers: Mapping[str, str]
     cookies: Mapping[str, str]
     body: bytes = field(repr=False)
+    by_proxy: bool = False
 
     def text(self) -> str:
         """The body as UTF-8, with U+FFFD for what is none."""
@@ -72,6 +77,8 @@ class Response:
         """What to raise for a status that is no success."""
         fault = "The upstream has a fault of its own" if self.status >= 500 else "The upstream did not answer"
         sentence, again = _REFUSALS.get(self.status, (fault, self.status >= 500))
+        if self.by_proxy:
+            sentence = sentence.replace("The upstream ", "The upstream, or the proxy before it, ")
         status = f"{self.status} {responses.get(self.status, '')}".strip()
         sentence = f"{sentence} ({status}){self.quoted(secret)}."
         return ProviderError(sentence, again=again, retry_after=self.retry_after())
@@ -113,30 +120,36 @@ class Call(Lifeline):
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
+        ca_file: str | None = None,
         connect: float = 10.0,
         silence: float = 120.0,
     ) -> Response:
         """Send this once and read the whole answer; `connect` and `silence` (of a read) are in seconds.
 
+        `proxy` begins with http, https, socks5 or socks5h, where the proxy looks names up; `ca_file` is a PEM file of
+        authorities to trust besides the system's.
         Sends no cookie but what `headers` hold, follows no redirect, heeds neither environment nor netrc.
         Raises `ProviderError`.
         """
         request = _prepare(method, url, headers or {}, body)
         self.silence = silence
         with self.watched(), self._in_words():
-            with closing(self._send(request, proxy, connect)) as answer:
+            with closing(self._send(request, proxy, ca_file, connect)) as answer:
                 _refuse_redirect(answer)
                 content = self._read(answer.raw)
             self.check()  # where a length is not said, an answer that was cut by cancel() looks complete
             cookies = {cookie.name: cookie.value for cookie in answer.cookies if cookie.value}
-            return Response(answer.status_code, answer.headers, cookies, content)
+            by_proxy = bool(proxy) and _is_forwarded(str(request.url), str(proxy))
+            return Response(answer.status_code, answer.headers, cookies, content, by_proxy)
 
-    def _send(self, request: requests.PreparedRequest, proxy: str | None, connect: float) -> requests.Response:
+    def _send(
+        self, request: requests.PreparedRequest, proxy: str | None, ca_file: str | None, connect: float
+    ) -> requests.Response:
         """The answer with its body still to be read, by `raw.read1`."""
         token = current.set(self)
         try:
             proxies = {"all": proxy} if proxy else None
-            adapter = _mounted.get(origin(str(request.url))) or _network()
+            adapter = _mounted.get(origin(str(request.url))) or _network(ca_file)
             return adapter.send(request, True, (connect, self.silence), proxies=proxies)
         finally:
             current.reset(token)
@@ -181,7 +194,7 @@ _REFUSALS = {
     401: ("The upstream does not accept the key or account", False),
     403: ("The upstream refused the request", False),
     404: ("The upstream has no such service at its address", False),
-    407: ("The proxy asks for a name and a password", False),
+    407: (NO_ENTRY, False),
     413: ("The chat is too long for the upstream", False),
     429: ("The upstream had too many requests and asks to wait", True),
 }
@@ -197,19 +210,31 @@ def _prepare(method: str, url: str, headers: Mapping[str, str], body: bytes | No
         raise ProviderError(NOT_SET_UP, again=False) from error
 
 
+def _is_forwarded(url: str, proxy: str) -> bool:
+    """Whether the proxy reads the answer and can put its own in the place of it."""
+    return url.startswith("http:") and not proxy.lower().startswith("socks")
+
+
 def _refuse_redirect(answer: requests.Response) -> None:
     if 300 <= answer.status_code < 400:
-        where = f"{_place(answer)} ({answer.status_code})"
-        raise ProviderError(f"The upstream redirects to {where}; its address may be set wrong.", again=False)
+        place = answer.headers.get("Location", "")
+        raise ProviderError(_redirect(str(answer.url), place, answer.status_code), again=False)
 
 
-def _place(answer: requests.Response) -> str:
-    """The host that a redirect names."""
+def _redirect(asked: str, location: str, status: int) -> str:
+    place = _absolute(asked, location)
+    if place == asked:
+        return f"The upstream redirects to itself ({status}); it may want a sign-in that nobody can do here."
+    if place == asked.replace("http://", "https://", 1):
+        return f"The upstream redirects to https ({status}); its address has to begin with that."
+    return f"The upstream redirects to another place ({status}); its address may be set wrong."
+
+
+def _absolute(asked: str, location: str) -> str:
     try:
-        host = urlsplit(urljoin(str(answer.url), answer.headers.get("Location", ""))).hostname
+        return urljoin(asked, location) if location else ""
     except ValueError:
-        host = None
-    return re.sub(r"[^\w.:-]", "", host or "")[:100] or "another place"
+        return ""
 
 
 def _title(page: str) -> str:
@@ -229,16 +254,18 @@ def _refuse_constant(name: str) -> None:
 
 
 @cache
-def _network() -> "_Network":
-    return _Network()
+def _network(ca_file: str | None) -> "_Network":
+    return _Network(ca_file)
 
 
 class _Network(HTTPAdapter):
-    """One set of trusted authorities for all connections: the system's and requests' own."""
+    """Connections that trust the system's authorities, requests' own and those of one file more."""
 
-    def __init__(self) -> None:
+    def __init__(self, ca_file: str | None) -> None:
         self._tls = ssl.create_default_context()
         self._tls.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+        if ca_file:
+            self._tls.load_verify_locations(ca_file)
         super().__init__(pool_connections=32, pool_maxsize=256)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
@@ -246,8 +273,12 @@ class _Network(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        options |= {"ssl_context": self._tls, "proxy_ssl_context": self._tls}
-        manager = super().proxy_manager_for(proxy, **options)
+        options["ssl_context"] = self._tls
+        if proxy.lower().startswith("socks"):
+            manager = super().proxy_manager_for(proxy, **options)
+            manager.pool_classes_by_scheme = {"http": SocksPool, "https": SecureSocksPool}
+            return manager
+        manager = super().proxy_manager_for(proxy, proxy_ssl_context=self._tls, **options)
         manager.pool_classes_by_scheme = self.poolmanager.pool_classes_by_scheme
         return manager
 

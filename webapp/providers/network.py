@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from concurrent import futures
+from http.client import HTTPException
 from time import monotonic
 from typing import Any, TypeAlias
 
@@ -13,7 +14,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.wait import wait_for_write
 
-from .faults import unreachable
+from .faults import proxy_failed, unreachable
 from .lifeline import Lifeline, current
 
 IDLE_SECONDS = 1.0
@@ -60,11 +61,27 @@ class Connection(HTTPConnection):
 
 
 class SecureConnection(Connection, HTTPSConnection):
-    pass
+    """What breaks on the way through a proxy is the proxy's fault; what breaks behind it is not."""
+
+    is_through = False
+
+    def connect(self) -> None:
+        self.is_through = self.proxy is None
+        try:
+            super().connect()
+        except (OSError, HTTPException) as error:
+            current.get().check()
+            if self.is_through:
+                raise
+            raise proxy_failed(error) from error
+
+    def _tunnel(self) -> None:
+        super()._tunnel()
+        self.is_through = True
 
 
 class Pool(HTTPConnectionPool):
-    ConnectionCls = Connection
+    ConnectionCls: type[Connection] = Connection
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         conn: Any = super()._get_conn(timeout)
@@ -87,14 +104,14 @@ class Pool(HTTPConnectionPool):
 
 
 class SecurePool(Pool, HTTPSConnectionPool):
-    ConnectionCls = SecureConnection
+    ConnectionCls: type[SecureConnection] = SecureConnection
 
 
 def connect(call: Lifeline, host: str, port: int, seconds: float) -> socket.socket:
     """Try the addresses of `host` in turn, each for its share of the time that is left. Raises `OSError`."""
     until = monotonic() + seconds
     error = OSError()
-    addresses = _resolve(call, host, port, until)
+    addresses = resolve(call, host, port, until)
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         try:
             return _connect_to(call, address, (until - monotonic()) / left)
@@ -104,7 +121,8 @@ def connect(call: Lifeline, host: str, port: int, seconds: float) -> socket.sock
     raise error
 
 
-def _resolve(call: Lifeline, host: str, port: int, until: float) -> list[_Address]:
+def resolve(call: Lifeline, host: str, port: int, until: float) -> list[_Address]:
+    """The addresses of `host`; the wait for them ends with the call. Raises `OSError`."""
     with contextlib.suppress(socket.gaierror):
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     answer: futures.Future[list[_Address]] = futures.Future()

@@ -3,13 +3,22 @@
 from collections.abc import Sequence
 from copy import copy
 from threading import Lock
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from .base import AbstractProvider, CreateResult, Messages, ProviderError
 from .http import Call, Response, origin
 
-Account: TypeAlias = tuple[str, str | None]
+
+class Account(NamedTuple):
+    """Whose token it is: the site's, by this way to it."""
+
+    site: str
+    proxy: str | None
+    ca_file: str | None
+
+    def way(self) -> dict[str, str | None]:
+        return {"proxy": self.proxy, "ca_file": self.ca_file}
 
 
 class VoiGpt(AbstractProvider):
@@ -56,8 +65,8 @@ class VoiGpt(AbstractProvider):
         _fetch_token(cls._account(proxy, **kwargs), kwargs.get("call") or Call())
 
     @classmethod
-    def _account(cls, proxy: str | None, url: str | None = None, **_: Any) -> Account:
-        return (url or cls.url).rstrip("/"), proxy
+    def _account(cls, proxy: str | None, url: str | None = None, ca_file: str | None = None, **_: Any) -> Account:
+        return Account((url or cls.url).rstrip("/"), proxy, ca_file)
 
     @classmethod
     def _token(cls, account: Account, call: Call, refused: str | None = None) -> str:
@@ -113,8 +122,7 @@ _lines: dict[Account, _Line] = {}
 
 
 def _fetch_token(account: Account, call: Call) -> str:
-    site, proxy = account
-    answer = call.get(f"{site}/", proxy=proxy)
+    answer = call.get(f"{account.site}/", **account.way())
     if answer.status != 200:
         raise answer.failure()
     if token := answer.cookies.get("csrftoken"):
@@ -123,17 +131,16 @@ def _fetch_token(account: Account, call: Call) -> str:
 
 
 def _ask(account: Account, call: Call, messages: Messages, token: str) -> Response:
-    site, proxy = account
-    home = origin(site)
+    home = origin(account.site)
     headers = {
         "X-CSRFToken": token,
         "Cookie": f"csrftoken={token}",
         "Origin": home,
-        "Referer": f"{home}{quote(urlsplit(site).path, safe='/%')}/",
+        "Referer": f"{home}{quote(urlsplit(account.site).path, safe='/%')}/",
     }
     said = [{"role": message["role"], "content": message["content"]} for message in messages]
-    url = f"{site}/generate_response/"
-    return call.post_json(url, {"messages": said}, headers, proxy=proxy, silence=call.seconds)  # all comes at the end
+    url, patience = f"{account.site}/generate_response/", call.seconds  # all comes at the end
+    return call.post_json(url, {"messages": said}, headers, silence=patience, **account.way())
 
 
 def _words(answer: Response, token: str) -> str:
