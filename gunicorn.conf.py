@@ -7,6 +7,9 @@ from threading import Thread
 from time import sleep
 from typing import Any
 
+from gunicorn import glogging
+
+from webapp import log
 from webapp.settings import Settings, SettingsError, load
 
 
@@ -15,6 +18,22 @@ def _settings() -> Settings:
         return load()
     except SettingsError as error:
         sys.exit(f"Error: {error}")
+
+
+class Logger(glogging.Logger):
+    """gunicorn's own lines, as all others are."""
+
+    def setup(self, cfg: Any) -> None:
+        self.cfg = cfg
+        self._access_log_enabled = settings.log == "requests"
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.error_log.setLevel(cfg.loglevel.upper())
+        log.configure()
+
+    def access(self, resp: Any, _req: Any, environ: Any, request_time: Any) -> None:
+        if self._access_log_enabled:
+            log.request(environ, resp.status, request_time.total_seconds(), resp.sent)
 
 
 settings = _settings()
@@ -26,18 +45,22 @@ worker_class = "gthread"
 threads = settings.threads
 # A connection beyond the threads would wait behind open streams here while another worker has a thread free.
 worker_connections = settings.threads + 8
+limit_request_line = 8190  # `/?q=` carries words
+umask = 0o077
 max_requests = 0
 graceful_timeout = 30
 control_socket_disable = True
 forwarded_allow_ips = ""  # webapp.web.security decides whose X-Forwarded-* counts
 loglevel = "warning"
+logger_class = Logger
 
 QUICK = {signal.SIGINT, signal.SIGQUIT}
-LAST_SECONDS = 3.0  # for open pages to get their end
+CUTTING_SECONDS = 10.0  # of the graceful time-out: to cut what is still live and give open pages their end
+LAST_SECONDS = 3.0
 
 
 def on_starting(server: Any) -> None:
-    if server.cfg.worker_class_str not in ("gthread", "gevent"):
+    if server.cfg.worker_class_str != "gthread":
         sys.exit("Error: Voichat streams, and a sync worker would serve one person at a time: use gthread.")
 
 
@@ -47,26 +70,36 @@ def when_ready(_server: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     # Before any other thread exists, so that none of them takes these signals.
-    signal.pthread_sigmask(signal.SIG_BLOCK, QUICK)
-    Thread(target=_quit_when_told, args=[worker], name="quit", daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, QUICK | {signal.SIGTERM})
+    Thread(target=_end_when_told, args=[worker], name="end", daemon=True).start()
     _replies(worker).open()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
     if worker.app.callable:
-        _replies(worker).close()
+        _replies(worker).close(_grace(worker))
 
 
-def _quit_when_told(worker: Any) -> None:
-    """Ctrl-C reaches a worker twice, from the terminal and from the master.
+def _end_when_told(worker: Any) -> None:
+    """TERM lets replies finish within the graceful time-out; INT and QUIT, also after it, cut them at once.
 
-    gunicorn's handler takes locks that the interrupted code may hold, so here a thread waits for the signals instead.
+    A thread waits for the signals, because gunicorn's handlers take locks that the interrupted code may hold.
+    Ctrl-C reaches a worker twice, from the terminal and from the master.
     """
-    signal.sigwait(QUICK)
-    _replies(worker).close()
-    os.kill(os.getpid(), signal.SIGTERM)
-    sleep(LAST_SECONDS)
-    os._exit(0)
+    try:
+        if signal.sigwait(QUICK | {signal.SIGTERM}) == signal.SIGTERM:
+            worker.handle_exit(signal.SIGTERM, None)
+            _replies(worker).drain()
+            signal.sigtimedwait(QUICK, _grace(worker))
+        _replies(worker).close()
+        worker.handle_exit(signal.SIGTERM, None)
+        sleep(LAST_SECONDS)
+    finally:
+        os._exit(0)
+
+
+def _grace(worker: Any) -> float:
+    return max(worker.cfg.graceful_timeout - CUTTING_SECONDS, 0.0)
 
 
 def _replies(worker: Any) -> Any:

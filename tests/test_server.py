@@ -192,7 +192,7 @@ def test_ctrl_c_ends_the_server_and_the_open_page_says_that_the_reply_was_interr
     assert shown.rstrip().endswith("</html>")
     voichat.start()
     assert [each.status for each in said(alice.get(chat).text)] == ["complete", "interrupted"]
-    assert "[ERROR]" not in voichat.output()
+    assert '"level": "error"' not in voichat.output()
 
 
 @on_sqlite
@@ -207,7 +207,37 @@ def test_a_server_that_is_told_to_terminate_lets_the_reply_on_its_way_finish(
         may_answer.set()
         assert said(page.read_to_its_end())[-1].words == "Hello."
     voichat.wait()
-    assert "[ERROR]" not in voichat.output()
+    assert '"level": "error"' not in voichat.output()
+
+
+@on_sqlite
+def test_a_server_that_is_told_to_terminate_cuts_the_reply_before_it_is_killed_itself(
+    serve: Serve, may_answer: Event
+) -> None:
+    may_answer.clear()
+    voichat = serve(GUNICORN_CMD_ARGS="--graceful-timeout 11")  # one second of it is for replies to finish
+    alice = Visitor(voichat)
+    with alice.open(alice.send("Hi")) as page:
+        page.read_until("Writing…")
+        voichat.terminate()
+        assert '<span class="end" data-status="interrupted">' in page.read_to_its_end()
+    voichat.wait()
+    assert "SIGKILL" not in voichat.output()
+
+
+@on_sqlite
+def test_a_reply_that_nobody_watches_may_finish_too(serve: Serve, may_answer: Event, upstream: Upstream) -> None:
+    may_answer.clear()
+    voichat = serve()
+    alice = Visitor(voichat)
+    chat = alice.send("Hi")
+    wait_until(lambda: upstream.asked_for("POST"))
+    voichat.terminate()
+    wait_until(lambda: not voichat.is_ready())
+    may_answer.set()
+    voichat.wait()
+    voichat.start()
+    assert statuses(alice, chat) == ["complete"]
 
 
 # How gunicorn is set

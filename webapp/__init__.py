@@ -7,7 +7,7 @@ from .chats.replies import Replies
 from .db import Database
 from .pages.house import House
 from .settings import ROOT, Settings, load, secret_key
-from .web import assets, security
+from .web import assets, body, routes, security
 from .web.sessions import DatabaseSessions
 
 
@@ -20,6 +20,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
 
     database = Database(settings.database)
+    body.init_app(app)
+    routes.init_app(app)
     security.init_app(app, settings)
     app.session_interface = DatabaseSessions(app, database, settings.session_days)
     assets.init_app(app)

@@ -47,14 +47,18 @@ class Replies:
         self.open()
         return self._followers.seat()
 
-    def close(self, seconds: float = 5.0) -> None:
-        """Cut what is live, its text kept, and send the followers home; takes about `seconds` at most."""
+    def drain(self) -> None:
+        """Begin nothing more; what is live goes on, and what waits is for another process."""
+        self._writers.drain()
+
+    def close(self, grace: float = 0.0) -> None:
+        """Begin nothing more; after `grace` seconds cut what is live, its text kept, and send the followers home."""
         self._closing.set()
-        self._writers.close(seconds)
+        self._writers.close(grace)
         self._followers.close(HOMEWARD_SECONDS)
         self._closed.set()
         if self._ticker:
-            self._ticker.join(seconds)
+            self._ticker.join(PAUSE_SECONDS)
 
     def _is_worth_waiting(self, reply_id: str) -> bool:
         return not self._closing.is_set() and lease.is_unsettled(self._database, reply_id)

@@ -17,6 +17,7 @@ from .text import cleaned
 
 SETTLE_SECONDS = 300.0
 SETTLE_PAUSE_SECONDS = 1.0
+CUTTING_SECONDS = 5.0
 OUR_FAULT = "Something went wrong on this server; its log says what."
 NO_WORDS = "The model ended its reply without a word."
 
@@ -36,6 +37,7 @@ class Writers:
         self._pool = ThreadPoolExecutor(places, thread_name_prefix="reply")
         self._changed = Condition()
         self._free = self._places = places
+        self._draining = Event()
         self._closing = Event()
         self._cancels: dict[str, Callable[[], None]] = {}
 
@@ -58,19 +60,28 @@ class Writers:
         if live := list(self._cancels):
             lease.renew(self._database, self._runner, live)
 
-    def close(self, seconds: float) -> None:
-        """Begin nothing more and cut what is live, its text kept; wait at most `seconds` for that."""
+    def drain(self) -> None:
         with self._changed:
-            self._closing.set()
+            self._draining.set()
+
+    def close(self, grace: float) -> None:
+        """Begin nothing more; what has not ended within `grace` seconds is cut, its text kept."""
+        self.drain()
+        with self._changed:
+            self._changed.wait_for(self._is_idle, grace)
+        self._closing.set()
         for cancel in list(self._cancels.values()):
             cancel()
         with self._changed:
-            self._changed.wait_for(lambda: self._free == self._places, seconds)
+            self._changed.wait_for(self._is_idle, CUTTING_SECONDS)
         self._pool.shutdown(wait=False)
+
+    def _is_idle(self) -> bool:
+        return self._free == self._places
 
     def _enter(self) -> bool:
         with self._changed:
-            is_room = self._free > 0 and not self._closing.is_set()
+            is_room = self._free > 0 and not self._draining.is_set()
             self._free -= is_room
             return is_room
 
@@ -92,7 +103,7 @@ class Writers:
             self._leave()
 
     def _claim_next(self, conversation_id: str) -> Claim | None:
-        following = None if self._closing.is_set() else lease.next_waiting(self._database, conversation_id)
+        following = None if self._draining.is_set() else lease.next_waiting(self._database, conversation_id)
         return lease.claim(self._database, following, self._runner) if following else None
 
     def _outcome(self, claim: Claim) -> Outcome:

@@ -40,6 +40,7 @@ HEADERS = {
 
 READING = {"GET", "HEAD", "OPTIONS"}
 FORWARDED = "HTTP_X_FORWARDED_"
+PREFIX = re.compile(r"(/[\w.~-]+)*/?", re.ASCII)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -61,6 +62,7 @@ class TrustedProxies:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if self._trusts(environ.get("REMOTE_ADDR", "")):
+            _take_away_odd_prefix(environ)
             return self.forwarded(environ, start_response)
         for name in [name for name in environ if name.startswith(FORWARDED)]:
             del environ[name]
@@ -73,6 +75,13 @@ class TrustedProxies:
             return False
         peer = getattr(peer, "ipv4_mapped", None) or peer  # what an IPv6 socket says of an IPv4 client
         return any(peer in network for network in self.networks)
+
+
+def _take_away_odd_prefix(environ: "WSGIEnvironment") -> None:
+    """Every link begins with the prefix, and `//evil.example` would lead elsewhere: a proxy may pass on a client's."""
+    last = environ.get("HTTP_X_FORWARDED_PREFIX", "").rpartition(",")[2].strip()
+    if not PREFIX.fullmatch(last):
+        del environ["HTTP_X_FORWARDED_PREFIX"]
 
 
 def is_host_trusted(host: str, names: Iterable[str]) -> bool:

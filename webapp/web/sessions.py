@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from flask import Flask, Request, Response, current_app, request, session
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, delete, select, update
 
 from ..db import Database, DatabaseError, sessions
 from . import submit
@@ -139,6 +139,7 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
             return connection.execute(select(sessions).where(sessions.c.id_hash == store_id)).mappings().first()
 
     def _create(self, sid: str) -> bool:
+        """False if it is there. A new session is also the time to forget those that have run out."""
         now = time()
         data = json.dumps({"owner": secrets.token_hex(16)})
         row = {
@@ -149,6 +150,7 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
             "ended": False,
         }
         with self.database.write() as connection:
+            connection.execute(delete(sessions).where(sessions.c.seen_at < now - self.seconds))
             return self.database.insert_once(connection, sessions, row)
 
     def _touch(self, store_id: str) -> None:
