@@ -103,6 +103,19 @@ def test_every_answer_carries_the_headers_that_protect_its_reader(alice: Person,
         }
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "WEIRD"])
+def test_whatever_is_asked_of_any_address_the_answer_carries_them(alice: Person, method: str) -> None:
+    alice.send("Hi")
+    for rule in alice.app.url_map.iter_rules():
+        for path in {re.sub("<[^>]*>", filled, rule.rule) for filled in ("0" * 32, "x", "%00")}:
+            with alice.client.open(path, method=method) as answer:
+                expected = HEADERS | {"Cache-Control": answer.headers["Cache-Control"]}
+                assert {name: answer.headers.get_all(name) for name in expected} == {
+                    name: [value] for name, value in expected.items()
+                }, path
+                assert "no-store" in expected["Cache-Control"] or rule.endpoint in ("chat.new", "static"), path
+
+
 @pytest.mark.parametrize("settings", [SMALL], ids=["small"])
 @pytest.mark.parametrize("name", ANSWERS)
 def test_no_page_but_an_empty_one_is_stored_anywhere(alice: Person, name: str) -> None:

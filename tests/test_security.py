@@ -149,6 +149,25 @@ def test_the_first_that_is_there_of_sec_fetch_site_origin_and_referer_decides(
     assert is_cross_site(Request(environ)) == is_refused
 
 
+SITES = {None: None, "same-origin": False, "none": False, "same-site": True, "cross-site": True}
+ORIGINS = {None: None, SAME: False, OTHER: True, "null": True}
+REFERERS = {None: None, f"{SAME}/chats": False, f"{OTHER}/": True}
+
+
+@pytest.mark.parametrize("referer", REFERERS)
+@pytest.mark.parametrize("origin", ORIGINS)
+@pytest.mark.parametrize("site", SITES)
+def test_in_every_combination_the_first_of_the_three_decides(
+    site: str | None, origin: str | None, referer: str | None
+) -> None:
+    given = {"Sec-Fetch-Site": site, "Origin": origin, "Referer": referer}
+    headers = Headers({name: value for name, value in given.items() if value})
+    verdicts = [verdict for verdict in (SITES[site], ORIGINS[origin], REFERERS[referer]) if verdict is not None]
+    assert (
+        is_cross_site(Request(EnvironBuilder(base_url=SAME, headers=headers).get_environ())) == (verdicts or [False])[0]
+    )
+
+
 def test_an_opaque_origin_is_another_site_for_a_request_without_a_name_too() -> None:
     environ = EnvironBuilder(headers=Headers({"Host": "", "Origin": "null"})).get_environ()
     assert is_cross_site(Request(environ))
@@ -236,6 +255,43 @@ def test_what_a_stranger_says_was_forwarded_is_taken_away() -> None:
 def test_of_several_hops_the_last_counts() -> None:
     hops = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9", "X-Forwarded-Host": "evil.example, chat.example.lan"}
     assert through_proxies("10.0.0.1", hops)[:3] == ["203.0.113.9", "http", "chat.example.lan"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "script_name"),
+    [
+        ("/chat", "/chat"),
+        ("/chat/", "/chat/"),  # Werkzeug cuts the slash off
+        ("/a/b-c_d.e~f", "/a/b-c_d.e~f"),
+        ("/evil, /chat", "/chat"),
+        ("/", "/"),
+        ("", ""),
+        ("//evil.example", ""),
+        ("/chat, //evil.example", ""),
+        ("/\\evil.example", ""),
+        ("https://evil.example", ""),
+        ("chat", ""),
+        ("/a//b", ""),
+        ('/"><script>', ""),
+        ("/chat?x", ""),
+        ("/%2fevil.example", ""),
+    ],
+)
+def test_a_prefix_is_a_plain_path_or_none(prefix: str, script_name: str) -> None:
+    assert through_proxies("10.0.0.1", {"X-Forwarded-Prefix": prefix})[3] == script_name
+
+
+def test_the_header_forwarded_counts_from_nobody() -> None:
+    headers = {"Forwarded": "for=203.0.113.9;proto=https;host=evil.example"}
+    assert through_proxies("10.0.0.1", headers) == ["10.0.0.1", "http", "localhost", ""]
+
+
+@ON_ONE_DATABASE
+@pytest.mark.parametrize("name", [*FORWARDED, "X-Forwarded-Port", "X-Forwarded-Server", "Forwarded", "X-Real-IP"])
+@pytest.mark.parametrize("value", ["evil.example", "https", "//evil.example", "0"])
+def test_no_page_repeats_what_a_stranger_says_was_forwarded(alice: Person, name: str, value: str) -> None:
+    plain, forged = alice.get("/providers"), alice.get("/providers", headers={name: value})
+    assert (forged.status_code, forged.headers["Location"]) == (plain.status_code, plain.headers["Location"])
 
 
 @ON_ONE_DATABASE
