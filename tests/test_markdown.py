@@ -2,96 +2,17 @@
 
 import random
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from time import process_time
 
 import pytest
 from markupsafe import Markup
-from pygments.token import STANDARD_TYPES
 
+from tests.support.messages import SHORT_CLASSES, read
 from webapp import markdown
-from webapp.markdown import COLOURED, MAX_CODE, MAX_CODE_GAP, MAX_CODE_LINE, MAX_DEPTH, MAX_INPUT, render, stored
+from webapp.markdown import MAX_CODE, MAX_CODE_GAP, MAX_CODE_LINE, MAX_DEPTH, MAX_INPUT, render, stored
 
 CODE_CSS = (Path(__file__).resolve().parent.parent / "static" / "code.css").read_text()
-
-VOID = {"br", "hr"}
-BLOCKS = {"h3", "h4", "h5", "h6", "p", "blockquote", "ol", "ul", "li", "pre", "div"}
-TABLES = {"table", "thead", "tbody", "tr", "th", "td"}
-INLINE = {"a", "code", "del", "em", "span", "strong", "sup"}
-ALIGN = "align-(left|center|right)"
-SHORT_CLASSES = {STANDARD_TYPES[kind] for kind in COLOURED}
-ATTRIBUTES = {
-    ("a", "href"): r"(?i:https?://|mailto:)[^\x00-\x1f]+",
-    ("a", "rel"): "noopener noreferrer nofollow",
-    ("a", "title"): r"[\s\S]*",
-    ("code", "class"): "highlight",
-    ("div", "class"): "table|footnote",
-    ("div", "role"): "group",
-    ("div", "tabindex"): "0",
-    ("ol", "start"): r"\d+",
-    ("pre", "class"): "plain",
-    ("pre", "data-language"): r"[\w+#.-]+",
-    ("pre", "tabindex"): "0",
-    ("span", "class"): "|".join(["task", *SHORT_CLASSES]),
-    ("td", "class"): ALIGN,
-    ("th", "class"): ALIGN,
-    ("th", "scope"): "col",
-}
-
-
-class Reader(HTMLParser):
-    """Reads HTML as a browser would, and accepts what a message may contain and nothing else."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.words: list[str] = []
-        self.links: list[str] = []
-        self.tags: list[str] = []
-        self._open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in BLOCKS | TABLES | INLINE | VOID
-        assert tag != "a" or "a" not in self._open
-        for name, value in attrs:
-            assert re.fullmatch(ATTRIBUTES[tag, name], value or ""), (tag, name, value)
-        self.tags.append(tag)
-        self.links += [value for name, value in attrs if name == "href" and value]
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    def handle_comment(self, data: str) -> None:
-        raise AssertionError(f"a comment: {data}")
-
-    def handle_decl(self, decl: str) -> None:
-        raise AssertionError(f"a declaration: {decl}")
-
-    def handle_pi(self, data: str) -> None:
-        raise AssertionError(f"an instruction: {data}")
-
-    def unknown_decl(self, data: str) -> None:
-        raise AssertionError(f"a section: {data}")
-
-    def close(self) -> None:
-        super().close()
-        assert self._open == []
-
-    @property
-    def text(self) -> str:
-        return "".join(self.words)
-
-
-def read(html: str) -> Reader:
-    reader = Reader()
-    reader.feed(html)
-    reader.close()
-    return reader
 
 
 def inner(html: str) -> str:
@@ -325,6 +246,11 @@ def test_code_beyond_reason_is_plain_but_whole() -> None:
         assert read(html).text.strip() == code.strip()
 
 
+def test_code_that_its_lexer_would_repeat_is_plain() -> None:
+    code = "\n".join(["x <<a <<b <<c <<d"] * 5)
+    assert read(render(f"```terraform\n{code}\n```")).text.strip() == code
+
+
 def test_code_is_plain_once_the_messages_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(markdown, "MAX_HIGHLIGHTING", 0)
     html = render("```python\nx = 1\n```")
@@ -399,6 +325,34 @@ RAW_HTML = [
     "<div>\n*not emphasis* [x](javascript:alert(1))\n</div>",
     "- <div>\n  in a list\n  </div>",
     "<unclosed attribute='",
+    '<math><mtext><table><mglyph><style><!--</style><img title="--&gt;&lt;img src=x onerror=alert(1)&gt;">',
+    '<svg></p><style><a id="</style><img src=x onerror=alert(1)>">',
+    "<svg><desc><table><style><img src=x onerror=alert(1)></style>",
+    "<form><math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
+    '<math><annotation-xml encoding="text/html"><script>alert(1)</script></annotation-xml></math>',
+    "<math href='javascript:alert(1)'><mi xlink:href='javascript:alert(1)'>x</mi></math>",
+    "<math><maction actiontype='statusline#//evil.example' xlink:href=javascript:alert(1)>x</maction></math>",
+    "<svg><use href='data:image/svg+xml,<svg id=x><script>alert(1)</script></svg>#x'></use></svg>",
+    "<svg><animate onbegin=alert(1) attributeName=x dur=1s>",
+    "<svg><foreignObject><iframe srcdoc='<script>alert(1)</script>'></iframe></foreignObject></svg>",
+    "<noscript><style></noscript><img src=x onerror=alert(1)>",
+    "<template><script>alert(1)</script></template>",
+    "<template shadowrootmode=open><style>@import '//evil.example'</style></template>",
+    "<select><option><style></option></select><img src=x onerror=alert(1)></style>",
+    "<xmp><p title='</xmp><img src=x onerror=alert(1)>'></xmp>",
+    "<iframe><textarea></iframe><img src=x onerror=alert(1)></textarea>",
+    "<![CDATA[><img src=x onerror=alert(1)>]]>",
+    "<?xml-stylesheet href='javascript:alert(1)'?>",
+    "<x:script xmlns:x='urn:x'>alert(1)</x:script>",
+    "<a xlink:href='javascript:alert(1)'>x</a>",
+    "<button popovertarget=x formaction=//evil.example>x</button>",
+    "<input type=image src=//evil.example/x><isindex>",
+    "<body onload=alert(1)><frameset onload=alert(1)>",
+    "<portal src=//evil.example><fencedframe src=//evil.example>",
+    "<link rel=prefetch href=//evil.example><link rel=dns-prefetch href=//evil.example>",
+    "<table background=//evil.example><td background=//evil.example>",
+    "<audio src=x onerror=alert(1)><track src=//evil.example>",
+    "<image src=x onerror=alert(1)><img srcset=//evil.example/x>",
     "<",
     "a < b > c",
     "<3 & <>",
@@ -526,7 +480,7 @@ def test_a_broken_host_is_not_followed() -> None:
 
 
 def test_code_cannot_pose_as_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    tokens = iter(["guessed", "actual"])
+    tokens = iter(["guessed", "other", "actual", "another"])
     monkeypatch.setattr(markdown, "token_hex", lambda _: next(tokens))
     first = "```python\n'guessed-0;'\n```"
     render("```python\nx\n```")
@@ -562,6 +516,8 @@ FRAGMENTS = [
     *("<http://c.example>", "\x00"),
     *("a", "б", "x y", "'", '"', "=", "onclick=", "{", "}", "\u202e", "<svg", "<math>", "style=", "@b.example"),
     *("mailto:", "data:", "1", "\r"),
+    *("$", "$$", "\n$$\n", "\\(", "\\)", "\\[", "\\]", "x^2", "\\frac{a}{", "\\text{</mtext>", "\\\\"),
+    *("$", "$$", "\n$$\n", "\\(", "\\)", "\\[", "\\]", "x^2", "\\frac{a}{", "\\text{</mtext>", "&", "\\\\"),
 ]  # fmt: skip
 
 
@@ -615,6 +571,7 @@ PATHOLOGICAL = [
     *("&amp", "&#1;", "- a\n", "> a\n", "a\n\n", "[^1]", "[^a]: b\n", "[a]: b\n", "|a", "| a |\n|-|\n", "~~~\n"),
     *("``` \n", "   - ", " > - "),
     *("http://a", "http://a.example) ", "http://a.example)))", "<http://a.example>", "[x](http://a.example)"),
+    *("$", "$$", "$x", "$x$", "\\(", "\\(x", "\\(x\\)", "\\[x\n", "\\[x_1\\]", "$$x$$", "$x\n", "$[$ ", "\u202e"),
     *("[a](<b", "- [ ] a\n", "***"),
 ]  # fmt: skip
 

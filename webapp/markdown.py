@@ -1,7 +1,8 @@
 """Markdown → HTML that is safe to put into a page. The only maker of `Markup`.
 
 The HTML is written from the parser's events: every word of a message passes through `escape`, every tag is ours.
-nh3 then holds the result against the allow-list, and only after that our own highlighted code is spliced in.
+nh3 then holds the result against the allow-list, and only after that our own highlighted code and MathML are
+spliced in.
 """
 
 import re
@@ -9,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from html import escape
-from itertools import groupby
+from itertools import groupby, islice
 from secrets import token_hex
 from time import thread_time
 from typing import Any
@@ -21,7 +22,10 @@ from pygments.token import STANDARD_TYPES, Comment, Generic, Keyword, Name, Numb
 from pyromark import Options, events
 from pyromark.event import Event
 
-RENDERER_VERSION = 1
+from .characters import INVISIBLE
+from .mathml import Formula, formulas, mathml
+
+RENDERER_VERSION = 2
 """Stored beside cached HTML; goes up whenever the same text gives other HTML."""
 
 MAX_INPUT = 200_000  # characters; a long chapter, and at worst half a second
@@ -30,6 +34,7 @@ MAX_DEPTH = 100  # open elements, some 30 lists in each other; browsers stop at 
 MAX_CODE = 20_000  # characters of a code block that is highlighted
 MAX_CODE_LINE = 500  # characters; lexers are quadratic within a line (INI takes 4 s for 20 000 times "=") …
 MAX_CODE_GAP = 200  # … and in white space (C takes a minute for as much of it), in steps that nothing interrupts
+MAX_FORMULAS = 1_000  # a message; each is a millisecond at worst
 MAX_HIGHLIGHTING = 0.25  # seconds of CPU a message; between the steps too, nearly every lexer is quadratic somewhere
 
 
@@ -61,7 +66,7 @@ def _html(text: str, breaks: bool) -> str:
     if len(text) > MAX_INPUT:
         raise _TooLargeError
     writer = _Writer(breaks)
-    writer.write(events(text, options=_OPTIONS))
+    writer.write(events(writer.without_formulas(text), options=_OPTIONS))
     return writer.html()
 
 
@@ -84,7 +89,7 @@ _CLEANER = nh3.Cleaner(
         "code": {"class": {"highlight"}},
         "div": {"class": {"table", "footnote"}, "role": {"group"}, "tabindex": {"0"}},
         "pre": {"class": {"plain"}, "tabindex": {"0"}},
-        "span": {"class": {"task"}},
+        "span": {"class": {"task", "formula", "invisible"}, "role": {"group"}, "tabindex": {"0"}},
         "td": {"class": _ALIGNMENTS},
         "th": {"class": _ALIGNMENTS, "scope": {"col"}},
     },
@@ -107,6 +112,11 @@ class _Writer:
         self._columns: tuple[str, ...] = ()
         self._cells: Iterator[tuple[str, str]] = iter(())
         self._highlighter = _Highlighter()
+        self._formulas = _Formulas()
+
+    def without_formulas(self, text: str) -> str:
+        """The text to parse, in which code spans hold the places of the formulas."""
+        return self._formulas.set_aside(text)
 
     def write(self, events: Iterator[Event]) -> None:
         self._events = events
@@ -115,7 +125,7 @@ class _Writer:
             _WRITERS[name](self, data)
 
     def html(self) -> str:
-        html = self._highlighter.splice(_CLEANER.clean("".join(self._parts)))
+        html = self._formulas.splice(self._highlighter.splice(_CLEANER.clean("".join(self._parts))))
         if len(html) > MAX_OUTPUT:
             raise _TooLargeError
         return html
@@ -131,13 +141,13 @@ class _Writer:
         self._put(self._closers.pop())
 
     def text(self, text: str) -> None:
-        self._put(escape(text) if self._is_in_link() else _linked(text))
+        self._put(_marked(escape(text)) if self._is_in_link() else _linked(text))
 
     def literal(self, text: str) -> None:
         self._put(escape(text))
 
     def code(self, code: str) -> None:
-        self._put(f"<code>{escape(code)}</code>")
+        self._put(code if self._formulas.is_place(code) else f"<code>{_marked(escape(code))}</code>")
 
     def soft_break(self, _data: None) -> None:
         self._put(self._newline)
@@ -184,7 +194,7 @@ class _Writer:
         self._open(*self._anchor(link))
 
     def image(self, image: dict[str, Any]) -> None:
-        alt = _inner_text(self._events)
+        alt = self._inner_text()
         opener, closer = self._anchor(image)
         if alt or closer == _LINK_END:
             self._put(opener + escape(alt or image["dest_url"]) + closer)
@@ -193,12 +203,12 @@ class _Writer:
 
     def code_block(self, kind: Any) -> None:
         language = _language(kind)
-        code = _inner_text(self._events)
+        code = self._inner_text()
         label = f' data-language="{language}"' if language else ""
         self._put(f'<pre tabindex="0"{label}>{self._highlighter.place(code, language)}</pre>\n')
 
     def html_block(self, _data: None) -> None:
-        self._put(_plain(_inner_text(self._events).rstrip("\n")))
+        self._put(_plain(self._inner_text().rstrip("\n")))
 
     def _anchor(self, link: dict[str, Any]) -> tuple[str, str]:
         """What goes around the words of a link; a refused address is shown beside them."""
@@ -209,6 +219,9 @@ class _Writer:
             return ("&lt;", "&gt;") if link["link_type"] == "Autolink" else ("", f" ({escape(address)})")
         title = f' title="{escape(link["title"])}"' if link["title"] else ""
         return f'<a href="{escape(address)}"{title}>', _LINK_END
+
+    def _inner_text(self) -> str:
+        return self._formulas.restored(_inner_text(self._events))
 
     def _is_in_link(self) -> bool:
         return _LINK_END in self._closers
@@ -339,6 +352,59 @@ _SENTENCE_MARKS = frozenset("?!.,:;*_~'…。，、；：？！»”’）")
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 
 
+class _Formulas:
+    """Keeps the formulas of one message until the rest has passed the allow-list."""
+
+    def __init__(self) -> None:
+        self._sources: list[str] = []
+        self._html: list[str] = []
+        self._token = token_hex(16)  # unknown to the message, so nothing in it can pose as a place
+        self._place = re.compile(rf"`*{self._token}-(\d+);`*")
+
+    def set_aside(self, text: str) -> str:
+        """The text with a code span for each formula; its fence is longer than any other, so that it meets no other."""
+        fence = "`" * (1 + max(map(len, _BACKTICKS.findall(text)), default=0))
+        parts, position = [], 0
+        for formula in islice(formulas(text, _OPTIONS), MAX_FORMULAS):
+            if text[formula.start - 1 : formula.start] != "`" and text[formula.end : formula.end + 1] != "`":
+                parts += [text[position : formula.start], fence, self._keep(text, formula), fence]
+                position = formula.end
+        return "".join([*parts, text[position:]])
+
+    def is_place(self, code: str) -> bool:
+        return self._place.fullmatch(code) is not None
+
+    def restored(self, text: str) -> str:
+        """The text with formulas as they were written."""
+        return self._place.sub(lambda place: self._sources[int(place[1])], text)
+
+    def splice(self, html: str) -> str:
+        """The HTML with formulas as MathML; what landed in an attribute is as it was written."""
+        html = _TAG.sub(lambda tag: self._place.sub(self._source, tag[0]), html) if self._sources else html
+        return self._place.sub(lambda place: self._html[int(place[1])], html)
+
+    def _source(self, place: re.Match[str]) -> str:
+        return escape(self._sources[int(place[1])])
+
+    def _keep(self, text: str, formula: Formula) -> str:
+        source = text[formula.start : formula.end]
+        self._sources.append(source)
+        self._html.append(_formula_html(formula) or _marked(escape(source)))
+        return f"{self._token}-{len(self._sources) - 1};"
+
+
+_BACKTICKS = re.compile("`+")
+
+_TAG = re.compile("<[^<>]*>")
+
+
+def _formula_html(formula: Formula) -> str | None:
+    html = mathml(formula)
+    if html and formula.display:
+        return f'<span class="formula" role="group" tabindex="0">{html}</span>'
+    return html
+
+
 class _Highlighter:
     """Highlights the code of one message, and keeps its HTML until the rest has passed the allow-list."""
 
@@ -351,7 +417,7 @@ class _Highlighter:
         """The code element, around a placeholder if its code is highlighted."""
         block = self._highlighted(code, language)
         if block is None:
-            return f"<code>{escape(code)}</code>"
+            return f"<code>{_marked(escape(code))}</code>"
         self._blocks.append(block)
         return f'<code class="highlight">{self._token}-{len(self._blocks) - 1};</code>'
 
@@ -363,7 +429,8 @@ class _Highlighter:
             return None
         start = thread_time()
         try:
-            return _spans(_until(start + self._seconds, _tokens(code, language)))
+            tokens = list(_until(start + self._seconds, _tokens(code, language)))
+            return _spans(tokens) if _is_whole(tokens, code) else None
         except _TooSlowError:
             return None
         finally:
@@ -390,13 +457,23 @@ def _until(deadline: float, tokens: _Tokens) -> _Tokens:
         yield token
 
 
+def _is_whole(tokens: _Tokens, code: str) -> bool:
+    """Whether the lexer kept to the text: Terraform's repeats lines after "<<" several times over."""
+    return "".join(value for _, value in tokens).rstrip("\n") == code.rstrip("\n")
+
+
 def _spans(tokens: _Tokens) -> str:
     return "".join(_span(kind, group) for kind, group in groupby(tokens, lambda token: _class(token[0])))
 
 
 def _span(kind: str, tokens: _Tokens) -> str:
-    words = escape("".join(value for _, value in tokens), quote=False)
+    words = _marked(escape("".join(value for _, value in tokens), quote=False))
     return f'<span class="{kind}">{words}</span>' if kind else words
+
+
+def _marked(html: str) -> str:
+    """The HTML of words, with each character that is invisible or turns text round as its visible number."""
+    return INVISIBLE.sub(lambda found: f'<span class="invisible">[U+{ord(found[0]):04X}]</span>', html)
 
 
 @cache

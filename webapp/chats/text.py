@@ -2,6 +2,8 @@
 
 from textwrap import shorten
 
+from ..characters import visible
+
 TITLE_CHARACTERS = 60
 
 
@@ -12,8 +14,9 @@ def cleaned(text: str) -> str:
 
 
 def title(words: str) -> str:
-    """The first words of the first line that has any."""
-    line = next((line.strip() for line in words.splitlines() if line.strip()), "")
+    """The first words of the first line that has any, without what is invisible or would turn a page's words round."""
+    lines = (visible(line.expandtabs(1)).strip() for line in words.splitlines())
+    line = next(filter(None, lines), "")
     return (
         shorten(line, TITLE_CHARACTERS, placeholder="…") if " " in line[:TITLE_CHARACTERS] else line[:TITLE_CHARACTERS]
     )
