@@ -427,9 +427,10 @@ class _Highlighter:
     def _highlighted(self, code: str, language: str) -> str | None:
         if self._seconds <= 0 or language not in _LANGUAGES or not _is_highlightable(code):
             return None
+        lexer = get_lexer_by_name(language, stripnl=False, startinline=True)  # its first use compiles it: not counted
         start = thread_time()
         try:
-            tokens = list(_until(start + self._seconds, _tokens(code, language)))
+            tokens = list(_until(start + self._seconds, lexer.get_tokens(code)))
             return _spans(tokens) if _is_whole(tokens, code) else None
         except _TooSlowError:
             return None
@@ -444,10 +445,6 @@ def _is_highlightable(code: str) -> bool:
 _UNREASONABLE = re.compile(rf"^.{{{MAX_CODE_LINE + 1}}}|(?<!\s)\s{{{MAX_CODE_GAP + 1}}}", re.MULTILINE)
 
 _Tokens = Iterable[tuple[_TokenType, str]]
-
-
-def _tokens(code: str, language: str) -> _Tokens:
-    return get_lexer_by_name(language, stripnl=False, startinline=True).get_tokens(code)
 
 
 def _until(deadline: float, tokens: _Tokens) -> _Tokens:
