@@ -1,4 +1,4 @@
-"""Conversations and messages of their owner: what was said is only ever added to."""
+"""Conversations and messages of their owner: what was said is only added to; a Retry writes its reply anew."""
 
 import secrets
 from dataclasses import fields, replace
