@@ -54,6 +54,7 @@ forwarded_allow_ips = ""  # webapp.web.security decides whose X-Forwarded-* coun
 loglevel = "warning"
 logger_class = Logger
 
+OPEN_TO_ALL = "whoever can reach this machine can chat: set VOICHAT_AUTH to ask for a password or to trust a proxy."
 QUICK = {signal.SIGINT, signal.SIGQUIT}
 CUTTING_SECONDS = 10.0  # of the graceful time-out: to cut what is still live and give open pages their end
 LAST_SECONDS = 3.0
@@ -66,6 +67,8 @@ def on_starting(server: Any) -> None:
 
 def when_ready(_server: Any) -> None:
     print(f"Voichat is ready: {settings.link}", flush=True)  # noqa: T201
+    if settings.is_open_to_all:
+        print(f"Warning: {OPEN_TO_ALL}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def post_worker_init(worker: Any) -> None:

@@ -25,6 +25,7 @@ class Row:
 
 
 PUBLIC = Row(200, 200, 200, 200)
+NONE = Row(404, 404, 404, 404)
 OPEN_TO_SEND = Row(303, 303, 303, 303)
 OWNERS_PAGE = Row(200, 404, 404, 404)
 OWNERS_FORM = Row(303, 404, 404, 404)
@@ -41,6 +42,9 @@ TABLE = {
     f"{CHAT}/messages": {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
     RETRY: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
     "/providers/": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
+    "/login": {"GET": NONE, "HEAD": NONE, "POST": NONE, "OPTIONS": PUBLIC},
+    "/logout": {"POST": NONE, "OPTIONS": PUBLIC},
+    "/forget": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OPEN_TO_SEND, "OPTIONS": PUBLIC},
     "/healthz": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
     "/readyz": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
 }

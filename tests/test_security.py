@@ -220,7 +220,9 @@ def seen(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 
 def through_proxies(peer: str, headers: dict[str, str]) -> list[str]:
-    answer = Client(TrustedProxies(seen, NETWORKS)).get("/", headers=headers, environ_base={"REMOTE_ADDR": peer})
+    answer = Client(TrustedProxies(seen, NETWORKS, "HTTP_REMOTE_USER")).get(
+        "/", headers=headers, environ_base={"REMOTE_ADDR": peer}
+    )
     return answer.text.split(" ")
 
 

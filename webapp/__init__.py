@@ -7,7 +7,7 @@ from .chats.replies import Replies
 from .db import Database
 from .pages.house import House
 from .settings import ROOT, Settings, load, secret_key
-from .web import assets, body, routes, security
+from .web import assets, body, routes, security, signin
 from .web.sessions import DatabaseSessions
 
 
@@ -24,6 +24,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     routes.init_app(app)
     security.init_app(app, settings)
     app.session_interface = DatabaseSessions(app, database, settings.session_days)
+    signin.init_app(app, settings, database)
     assets.init_app(app)
     upstreams = providers.init_app(app, settings)
     replies = Replies(database, upstreams.complete, places=settings.replies, seats=settings.seats)

@@ -10,6 +10,7 @@ from flask import Flask
 
 from .db import Database, DatabaseError, newest_version
 from .settings import ROOT, Address, Settings, SettingsError, make_data_folder
+from .web.password import hashed
 
 
 def init_app(app: Flask, settings: Settings, database: Database) -> None:
@@ -19,6 +20,12 @@ def init_app(app: Flask, settings: Settings, database: Database) -> None:
         prepare(settings, database)
         refuse_busy_port(settings.bind)
         os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "wsgi:app"])  # noqa: S606 - no shell is meant
+
+    @app.cli.command("hash-password")
+    @click.password_option()
+    def hash_password(password: str) -> None:
+        """Print what may stand in VOICHAT_PASSWORD instead of the password itself."""
+        click.echo(hashed(password))
 
     @app.cli.command("migrate")
     def migrate_command() -> None:

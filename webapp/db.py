@@ -30,7 +30,9 @@ __all__ = [
     "UNSETTLED",
     "Database",
     "DatabaseError",
+    "accounts",
     "conversations",
+    "failed_sign_ins",
     "messages",
     "metadata",
     "sessions",
@@ -109,6 +111,22 @@ submissions = Table(
     Column("key", String(64), primary_key=True),
     Column("message_id", String(32), nullable=False),
     Column("created_at", Double, nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner_id", String(32), nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+failed_sign_ins = Table(
+    "failed_sign_ins",
+    metadata,
+    Column("address", String(32), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("last_at", Double, nullable=False, index=True),
 )
 
 

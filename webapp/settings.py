@@ -22,6 +22,10 @@ EMBEDDED = "embedded:"
 SECRET_CHARACTERS = 16
 LOOPBACK_HOSTS = ("localhost", ".localhost", "127.0.0.1", "[::1]")
 
+PASSWORD_CHARACTERS = 8
+SCRYPT = re.compile(r"scrypt:\d+:\d+:\d+\$[^$]+\$[0-9a-f]{128}")
+LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
+HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 HOST = re.compile(r"[a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\]", re.IGNORECASE)
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -154,6 +158,25 @@ def _has_certificate(path: str) -> bool:
     return store.cert_store_stats()["x509"] > 0
 
 
+def team_password(text: str) -> str:
+    """As it is typed at the sign-in, or the line that `./run hash-password` printed for it."""
+    if text.startswith("scrypt:") and not SCRYPT.fullmatch(text):
+        raise ValueError("begins like a hash and is none: ./run hash-password makes one")
+    if text and len(text) < PASSWORD_CHARACTERS:
+        raise ValueError(f"is too short: it needs at least {PASSWORD_CHARACTERS} characters")
+    return text
+
+
+def header(text: str) -> str:
+    if not HEADER.fullmatch(text):
+        raise ValueError("must be the name of a header such as X-Forwarded-User")
+    return text
+
+
+def sign_out_url(text: str) -> str:
+    return text if LOCAL_PATH.fullmatch(text) else web_url("http", "https")(text)
+
+
 def upstream_url(text: str) -> str:
     return text if text == EMBEDDED else web_url("http", "https")(text)
 
@@ -213,6 +236,52 @@ class Settings:
             "Signs what pages send back; at least 16 characters.",
             secret=True,
             shown="made at the first start, kept in the data folder",
+        )
+    )
+    auth: str = field(
+        metadata=_row(
+            "VOICHAT_AUTH",
+            "open",
+            one_of("open", "password", "proxy"),
+            "Who may come in: `open` everybody, `password` who knows it, `proxy` whom a proxy in front names.",
+        )
+    )
+    password: str = field(
+        metadata=_row(
+            "VOICHAT_PASSWORD",
+            "",
+            team_password,
+            "The team's password, or what `./run hash-password` makes of it; at least 8 characters.",
+            secret=True,
+            shown="none",
+        )
+    )
+    auth_header: str = field(
+        metadata=_row(
+            "VOICHAT_AUTH_HEADER",
+            "X-Forwarded-User",
+            header,
+            "The header in which a trusted proxy names the person, with `VOICHAT_AUTH=proxy`.",
+        )
+    )
+    sign_out_url: str = field(
+        metadata=_row(
+            "VOICHAT_SIGN_OUT_URL",
+            "",
+            sign_out_url,
+            "Where “Sign out” leads with `VOICHAT_AUTH=proxy`, such as `/oauth2/sign_out`.",
+            shown="no such link",
+        )
+    )
+    sign_in_days: int = field(
+        metadata=_row("VOICHAT_SIGN_IN_DAYS", "30", number(1, 400), "Days after which the password is asked for again.")
+    )
+    sign_in_idle_days: int = field(
+        metadata=_row(
+            "VOICHAT_SIGN_IN_IDLE_DAYS",
+            "7",
+            number(1, 400),
+            "Days without a visit after which the password is asked for again.",
         )
     )
     model: str = field(
@@ -299,6 +368,18 @@ class Settings:
     def __post_init__(self) -> None:
         if self.secret_key:
             _long_enough(self.secret_key, "SECRET_KEY")
+        if self.auth == "password" and not self.password:
+            raise SettingsError("VOICHAT_AUTH is password, so VOICHAT_PASSWORD must say which.")
+        if self.auth != "password" and self.password:
+            raise SettingsError(f"VOICHAT_PASSWORD asks nobody while VOICHAT_AUTH is {self.auth}: set it to password.")
+        if self.auth == "proxy" and not self.trusted_proxies:
+            raise SettingsError("VOICHAT_AUTH is proxy, so VOICHAT_TRUSTED_PROXIES must say whom to believe.")
+
+    @property
+    def is_open_to_all(self) -> bool:
+        """Whether other machines may reach this one and nobody asks them who they are."""
+        is_loopback = self.bind.host == "localhost" or self.bind.host == "::1" or self.bind.host.startswith("127.")
+        return self.auth == "open" and not is_loopback
 
     @property
     def database(self) -> str:

@@ -7,7 +7,7 @@ from math import inf
 from time import time
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, Table, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, Table, delete, insert, select, update
 
 from .. import markdown
 from ..db import Database, conversations, messages, submissions
@@ -96,6 +96,19 @@ def message(database: Database, owner: str, conversation_id: str, message_id: st
     if row is None:
         raise NotFound
     return _message(row)
+
+
+def adopt(database: Database, from_owner: str, to_owner: str) -> None:
+    """All chats of one owner become the other's."""
+    with database.write() as connection:
+        theirs = update(conversations).where(conversations.c.owner_id == from_owner)
+        connection.execute(theirs.values(owner_id=to_owner))
+
+
+def delete_all(database: Database, owner: str) -> None:
+    """Of what was sent only the hashes stay, so that a late resend is `Gone`."""
+    with database.write() as connection:
+        connection.execute(delete(conversations).where(conversations.c.owner_id == owner))
 
 
 def _told(message: Message) -> base.Message:

@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from . import chat, conversations, errors, ops, rendering
+from . import auth, chat, conversations, errors, ops, rendering
 from .house import House
 
 
@@ -18,6 +18,7 @@ def init_app(app: Flask, house: House) -> None:
     app.url_map.converters["id"] = IdConverter
     rendering.init_app(app)
     errors.init_app(app)
+    auth.init_app(app)
     app.register_blueprint(chat.blueprint)
     app.register_blueprint(conversations.blueprint)
     app.register_blueprint(ops.blueprint)

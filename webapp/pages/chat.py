@@ -14,7 +14,7 @@ from ..chats.live import Seat
 from ..chats.records import Message, NotFound
 from ..chats.text import cleaned
 from ..db import Database, DatabaseError
-from ..web import sessions
+from ..web import signin
 from . import composer, rendering
 from .house import house
 
@@ -35,7 +35,7 @@ def new() -> Response:
 @blueprint.post("/chats")
 def begin() -> Redirect:
     draft = composer.draft()
-    sent = history.begin(house().database, sessions.owner_for(draft.submit_id), draft)
+    sent = history.begin(house().database, signin.owner_for(draft.submit_id), draft)
     return _to_chat(sent.conversation_id)
 
 
@@ -111,7 +111,7 @@ def _composer(messages: list[Message], at: str) -> composer.Composer:
 
 
 def _owner() -> str:
-    owner = sessions.owner()
+    owner = signin.owner()
     if owner is None:
         raise NotFound
     return owner

@@ -10,7 +10,7 @@ from .. import providers
 from ..chats.records import Draft
 from ..chats.text import cleaned
 from ..providers.base import ProviderError
-from ..web import submit
+from ..web import signin, submit
 from .house import house
 
 SUBMIT_ID_CHARACTERS = 200
@@ -42,23 +42,27 @@ def fresh(action: str, words: str = "", model: str = "", parent: str = "") -> Co
     return Composer(action, submit.new_id(), words, model, parent)
 
 
-def again(status: int) -> Composer | None:
-    """The form as it was sent, after an error; None if it held no words or cannot be read."""
+def kept() -> Composer:
+    """The form as it was sent, whatever it was; empty if it cannot be read."""
     try:
-        words, model = _field("message"), _field("model")
+        submit_id = _field("submit_id")
+        is_sane = 0 < len(submit_id) <= SUBMIT_ID_CHARACTERS
+        action = f"{request.script_root}{request.path}"
+        return Composer(
+            action, submit_id if is_sane else submit.new_id(), _field("message"), _field("model"), _field("parent")
+        )
     except HTTPException:
-        return None
-    if not words.strip():
+        return fresh("")
+
+
+def again(status: int) -> Composer | None:
+    """The form after an error; None if it held no words, or for somebody who has not signed in."""
+    sent = kept()
+    if not sent.words.strip() or not signin.is_welcome():
         return None
     if status in START_ANEW or len(_field("submit_id")) > SUBMIT_ID_CHARACTERS:
-        return fresh(url_for("chat.begin"), words, model)
-    return Composer(
-        f"{request.script_root}{request.path}",
-        _field("submit_id") or submit.new_id(),
-        words,
-        model,
-        _field("parent"),
-    )
+        return fresh(url_for("chat.begin"), sent.words, sent.model)
+    return sent
 
 
 def draft() -> Draft:

@@ -5,7 +5,7 @@ from math import inf
 from flask import Blueprint, render_template, request
 
 from ..chats import history
-from ..web import sessions
+from ..web import sessions, signin
 from .house import house
 
 blueprint = Blueprint("conversations", __name__)
@@ -14,7 +14,12 @@ blueprint = Blueprint("conversations", __name__)
 @blueprint.get("/chats")
 def index() -> str:
     """A page of chats; `?before=`, a time in seconds, is the next one."""
-    owner = sessions.owner()
+    owner = signin.owner()
     before = request.args.get("before", inf, type=float)
     found = history.recent(house().database, owner, before) if owner else []
-    return render_template("conversations.html", conversations=found, is_full=len(found) == history.PAGE)
+    return render_template(
+        "conversations.html",
+        conversations=found,
+        is_full=len(found) == history.PAGE,
+        has_chats_from_before=sessions.owner() not in (None, owner),
+    )

@@ -51,6 +51,7 @@ def page(status: int, sentence: str = "", next_step: str = "") -> tuple[str, int
         sentence=sentence or advice.sentence,
         next_step=next_step or advice.next_step,
         composer=composer.again(status) if request.method == "POST" else None,
+        words=composer.kept().words if request.method == "POST" else "",
     )
     return html, status
 

@@ -3,17 +3,20 @@
 from flask import Blueprint, Response
 
 from ..db import DatabaseError, newest_version
+from ..web.signin import public
 from .house import house
 
 blueprint = Blueprint("ops", __name__)
 
 
 @blueprint.get("/healthz")
+@public
 def is_alive() -> Response:
     return _text("alive", 200)
 
 
 @blueprint.get("/readyz")
+@public
 def is_ready() -> Response:
     """200 when the database answers and stands at this code's migration, else 503."""
     try:

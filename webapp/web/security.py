@@ -45,7 +45,8 @@ PREFIX = re.compile(r"(/[\w.~-]+)*/?", re.ASCII)
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Headers on every response, and the three questions that each request is asked first."""
-    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
+    user = f"HTTP_{settings.auth_header.upper().replace('-', '_')}"
+    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies, user)  # type: ignore[method-assign]
     hosts = settings.trusted_hosts
     app.before_request(lambda: _refuse_foreign_host(hosts))
     app.before_request(_refuse_cross_site)
@@ -53,18 +54,19 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 class TrustedProxies:
-    """`X-Forwarded-*` counts only from the networks given; from anybody else it is taken away."""
+    """`X-Forwarded-*` and the header `user` count only from `networks`; from anybody else they are taken away."""
 
-    def __init__(self, app: "WSGIApplication", networks: Iterable[Network]) -> None:
+    def __init__(self, app: "WSGIApplication", networks: Iterable[Network], user: str) -> None:
         self.app = app
         self.forwarded = ProxyFix(app, x_for=1, x_proto=1, x_host=1, x_prefix=1)
         self.networks = tuple(networks)
+        self.user = user
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if self._trusts(environ.get("REMOTE_ADDR", "")):
             _take_away_odd_prefix(environ)
             return self.forwarded(environ, start_response)
-        for name in [name for name in environ if name.startswith(FORWARDED)]:
+        for name in [name for name in environ if name.startswith(FORWARDED) or name == self.user]:
             del environ[name]
         return self.app(environ, start_response)
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from flask import Flask, Request, Response, current_app, request, session
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
-from sqlalchemy import RowMapping, delete, select, update
+from sqlalchemy import RowMapping, Update, delete, select, update
 
 from ..db import Database, DatabaseError, sessions
 from . import submit
@@ -24,10 +24,7 @@ JOIN_SECONDS = 120.0
 
 def owner() -> str | None:
     """Whose browser this is; None for one that has never sent anything. Raises `DatabaseError`."""
-    current = _current()
-    if current.problem:
-        raise current.problem
-    return cast(str | None, current.get("owner"))
+    return cast(str | None, current().get("owner"))
 
 
 def owner_for(submit_id: str) -> str:
@@ -36,14 +33,43 @@ def owner_for(submit_id: str) -> str:
     The two halves of a double click on the very first Send carry no cookie but the same `submit_id`, one that we
     issued: both get the session, and so the owner, that an HMAC derives from it.
     """
-    return owner() or cast(DatabaseSessions, current_app.session_interface).begin(_current(), submit_id)
+    return owner() or _interface().begin(current(), submit_id)
+
+
+def current() -> "Session":
+    """What this browser holds. Raises `DatabaseError`."""
+    found = _found()
+    if found.problem:
+        raise found.problem
+    return found
+
+
+def replace(seed: str, values: dict[str, Any]) -> None:
+    """End this browser's session and begin another with `values`.
+
+    Both halves of a double click bring the same `seed`, which nobody can guess: they get the same session.
+    Raises `DatabaseError`.
+    """
+    _interface().replace(current(), seed, values)
+
+
+def rejoin(seed: str) -> None:
+    """The session that the other half of a double click has just begun, if it has. Raises `DatabaseError`."""
+    _interface().join(current(), seed)
+
+
+def end() -> None:
+    """This browser is forgotten: its session is never made again, and its cookie goes. Raises `DatabaseError`."""
+    _interface().end(current())
 
 
 class Session(ServerSideSession):  # type: ignore[misc]  # Flask-Session is untyped
     """The values of one browser. `sid` is None until there is something to keep."""
 
+    sid: str | None
     problem: DatabaseError | None = None
     needs_cookie = False
+    has_ended = False
 
     def __init__(self, initial: dict[str, Any] | None = None, sid: str | None = None) -> None:
         super().__init__(initial, sid)
@@ -51,8 +77,14 @@ class Session(ServerSideSession):  # type: ignore[misc]  # Flask-Session is unty
 
     def adopt(self, values: dict[str, Any], sid: str) -> None:
         """Become the session that the database holds under `sid`."""
+        self.empty()
         self.update(values)
         self.loaded, self.sid, self.needs_cookie = dict(values), sid, True
+
+    def empty(self) -> None:
+        """`clear` leaves a key of Flask-Session's behind."""
+        for key in [*self]:
+            del self[key]
 
     def changes(self) -> dict[str, Any]:
         """What this request set and, as None, what it removed."""
@@ -84,12 +116,27 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
 
     def begin(self, current: Session, submit_id: str) -> str:
         """Give a browser without a session the one that belongs to `submit_id`; returns its owner."""
-        sid = submit.derive("session", submit_id) if submit.is_ours(submit_id) else secrets.token_hex(16)
-        if not (self._create(sid) or self._may_join(sid)):
-            sid = secrets.token_hex(16)
-            self._create(sid)
-        current.adopt(self._retrieve_session_data(self._get_store_id(sid)) or {}, sid)
+        seed = submit_id if submit.is_ours(submit_id) else secrets.token_hex(16)
+        self.replace(current, seed, {"owner": new_owner()})
         return cast(str, current["owner"])
+
+    def replace(self, current: Session, seed: str, values: dict[str, Any]) -> None:
+        sid = submit.derive("session", seed)
+        if not (self._create(sid, values, ends=current.sid) or self._may_join(sid)):
+            sid = secrets.token_hex(16)
+            self._create(sid, values, ends=current.sid)
+        current.adopt(self._retrieve_session_data(self._get_store_id(sid)) or {}, sid)
+
+    def join(self, current: Session, seed: str) -> None:
+        sid = submit.derive("session", seed)
+        if self._may_join(sid):
+            current.adopt(self._retrieve_session_data(self._get_store_id(sid)) or {}, sid)
+
+    def end(self, current: Session) -> None:
+        if current.sid:
+            self._delete_session(self._get_store_id(current.sid))
+        current.empty()
+        current.sid, current.has_ended = None, True
 
     def save_session(self, app: Flask, session: Session, response: Response) -> None:
         """Write what this request changed; send the cookie only where it began or renewed the session."""
@@ -99,6 +146,8 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
             self._upsert_session(app.permanent_session_lifetime, session, self._get_store_id(session.sid))
         if session.sid and session.needs_cookie:
             self._send_cookie(session.sid, response)
+        if session.has_ended:
+            response.delete_cookie(_cookie_name(request), **_cookie_scope())
 
     def _resume(self, sid: str) -> Session:
         store_id = self._get_store_id(sid)
@@ -123,10 +172,7 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
             _cookie_name(request),
             sid,
             max_age=int(self.seconds),
-            path=f"{request.script_root}/",
-            secure=request.is_secure,
-            httponly=True,
-            samesite="Lax",
+            **_cookie_scope(),
         )
 
     # The store
@@ -138,19 +184,20 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
         with self.database.read() as connection:
             return connection.execute(select(sessions).where(sessions.c.id_hash == store_id)).mappings().first()
 
-    def _create(self, sid: str) -> bool:
+    def _create(self, sid: str, values: dict[str, Any], ends: str | None) -> bool:
         """False if it is there. A new session is also the time to forget those that have run out."""
         now = time()
-        data = json.dumps({"owner": secrets.token_hex(16)})
         row = {
             "id_hash": self._get_store_id(sid),
-            "data": data,
+            "data": json.dumps(values),
             "created_at": now,
             "seen_at": now,
             "ended": False,
         }
         with self.database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.seen_at < now - self.seconds))
+            if ends:
+                connection.execute(_ended(self._get_store_id(ends)))
             return self.database.insert_once(connection, sessions, row)
 
     def _touch(self, store_id: str) -> None:
@@ -170,13 +217,35 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
                 connection.execute(update(sessions).where(mine).values(data=json.dumps(merged)))
 
     def _delete_session(self, store_id: str) -> None:
-        ended = update(sessions).where(sessions.c.id_hash == store_id).values(ended=True, data="{}")
         with self.database.write() as connection:
-            connection.execute(ended)
+            connection.execute(_ended(store_id))
 
 
-def _current() -> Session:
+def new_owner() -> str:
+    return secrets.token_hex(16)
+
+
+def _ended(store_id: str) -> Update:
+    """A row stays behind, so that no late request makes the session again."""
+    return update(sessions).where(sessions.c.id_hash == store_id).values(ended=True, data="{}")
+
+
+def _interface() -> DatabaseSessions:
+    return cast(DatabaseSessions, current_app.session_interface)
+
+
+def _found() -> Session:
     return cast(Session, session._get_current_object())  # type: ignore[attr-defined]
+
+
+def cookie() -> str:
+    """The id that the browser sent, whatever became of its session."""
+    return request.cookies.get(_cookie_name(request), "")
+
+
+def _cookie_scope() -> dict[str, Any]:
+    where = {"path": f"{request.script_root}/", "secure": request.is_secure}
+    return where | {"httponly": True, "samesite": "Lax"}
 
 
 def _cookie_name(request: Request) -> str:
