@@ -260,6 +260,30 @@ def test_gunicorn_opens_no_control_socket_in_the_home_folder(serve: Serve, tmp_p
     assert list(home.rglob("*")) == []
 
 
+@on_sqlite
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_start_that_is_open_to_the_network_warns_there_and_on_the_providers_page(serve: Serve, host: str) -> None:
+    voichat = serve(VOICHAT_BIND=f"{host}:{free_port()}", VOICHAT_HOSTS="127.0.0.1")
+    is_open = host == "0.0.0.0"
+    assert ("Warning: whoever can reach this machine can chat" in voichat.output()) is is_open
+    assert ("Whoever can reach this server" in Visitor(voichat).get("/providers/").text) is is_open
+
+
+@on_sqlite
+def test_a_password_signs_in_at_every_worker_and_over_a_restart(serve: Serve) -> None:
+    voichat = serve(VOICHAT_AUTH="password", VOICHAT_PASSWORD="correct horse")
+    alice = Visitor(voichat)
+    assert alice.get("/chats").status == 303
+    page = alice.get("/login").text
+    assert alice.press("Sign in", page, password="correct horse").status == 303
+    assert {alice.get("/chats").status for _ in range(20)} == {200}
+    voichat.restart()
+    chat = alice.send("Hi")
+    alice.until_settled(chat)
+    assert alice.press("Sign out", alice.get("/").text).status == 303
+    assert {alice.get(chat).status for _ in range(20)} == {303}
+
+
 # A start that fails
 
 
@@ -294,6 +318,8 @@ def one_sentence(ended: subprocess.CompletedProcess[str]) -> str:
         ("DATABASE_URL", "sqlite:////dev/null/voichat", "The database does not answer"),
         ("DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/name", "The database does not answer"),
         ("SECRET_KEY", "hunter2", "SECRET_KEY is too short"),
+        ("VOICHAT_AUTH", "password", "VOICHAT_PASSWORD must say which"),
+        ("VOICHAT_PASSWORD", "hunter2hunter2", "VOICHAT_PASSWORD asks nobody"),
         ("VOICHAT_DATA", "/dev/null/data", "set VOICHAT_DATA"),
     ],
 )

@@ -61,6 +61,46 @@ def test_nonsense_is_refused_with_a_sentence_that_names_the_setting(name: str, v
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"VOICHAT_AUTH": "ldap"}, "VOICHAT_AUTH must be open or password or proxy (it is “ldap”)."),
+        ({"VOICHAT_AUTH": "password"}, "VOICHAT_AUTH is password, so VOICHAT_PASSWORD must say which."),
+        ({"VOICHAT_PASSWORD": "hunter2hunter2"}, "VOICHAT_PASSWORD asks nobody while VOICHAT_AUTH is open"),
+        ({"VOICHAT_AUTH": "password", "VOICHAT_PASSWORD": "hunter2"}, "VOICHAT_PASSWORD is too short: it needs at"),
+        ({"VOICHAT_AUTH": "password", "VOICHAT_PASSWORD": "scrypt:hunter2"}, "VOICHAT_PASSWORD begins like a hash"),
+        ({"VOICHAT_AUTH": "proxy"}, "VOICHAT_AUTH is proxy, so VOICHAT_TRUSTED_PROXIES must say whom to believe."),
+        ({"VOICHAT_AUTH_HEADER": "X User"}, "VOICHAT_AUTH_HEADER must be the name of a header"),
+        ({"VOICHAT_SIGN_OUT_URL": "//evil"}, "VOICHAT_SIGN_OUT_URL must be an address"),
+    ],
+)
+def test_a_sign_in_that_would_not_protect_is_refused(given: dict[str, str], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(sentence)) as refused:
+        load(given)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("correct horse\n")
+    given = {"VOICHAT_AUTH": "password", "VOICHAT_PASSWORD_FILE": str(tmp_path / "password")}
+    assert load(given).password == "correct horse"
+
+
+@pytest.mark.parametrize(
+    ("given", "is_open"),
+    [
+        ({}, False),
+        ({"VOICHAT_BIND": "[::1]:80"}, False),
+        ({"VOICHAT_BIND": "localhost:80"}, False),
+        ({"VOICHAT_BIND": ":80"}, True),
+        ({"VOICHAT_BIND": "192.168.1.2:80"}, True),
+        ({"VOICHAT_BIND": ":80", "VOICHAT_AUTH": "password", "VOICHAT_PASSWORD": "correct horse"}, False),
+    ],
+)
+def test_what_other_machines_may_reach_without_sign_in_is_open_to_all(given: dict[str, str], is_open: bool) -> None:
+    assert load(given).is_open_to_all is is_open
+
+
 def test_a_secret_is_never_shown() -> None:
     with pytest.raises(SettingsError) as refused:
         load({"DATABASE_URL": "mysql://me:hunter2@host/name"})

@@ -80,20 +80,34 @@ class ProxiedVisitor(Visitor):
 @contextmanager
 def nginx(voichat: Voichat, prefix: str, folder: Path) -> Iterator[Nginx]:
     """Serves `deploy/nginx.conf`, or under a prefix `deploy/nginx-subpath.conf`, with the addresses of this test."""
+    with _running(_example(prefix), voichat, folder) as port:
+        yield Nginx(port, prefix, voichat)
+
+
+@contextmanager
+def nginx_that_asks(voichat: Voichat, sign_in: str, folder: Path) -> Iterator[Nginx]:
+    """Serves `deploy/nginx-oauth2-proxy.conf`, which asks `sign_in`, a host and port, who everybody is."""
+    example = (ROOT / "deploy" / "nginx-oauth2-proxy.conf").read_text().replace("127.0.0.1:4180", sign_in)
+    with _running(example, voichat, folder) as port:
+        yield Nginx(port, "", voichat)
+
+
+@contextmanager
+def _running(example: str, voichat: Voichat, folder: Path) -> Iterator[int]:
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/sbin:/bin")
     if program is None:
         missing("nginx")
     assert program
     port = free_port()
     configuration = folder / "nginx.conf"
-    configuration.write_text(MAIN.format(folder=folder, servers=_placed(_example(prefix), voichat.port, port)))
+    configuration.write_text(MAIN.format(folder=folder, servers=_placed(example, voichat.port, port)))
     with (folder / "error.log").open("wb") as log:
         command = [program, "-p", str(folder), "-e", "stderr", "-c", str(configuration)]
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         wait_until(lambda: is_listening(port) or process.poll() is not None)
         assert process.poll() is None, (folder / "error.log").read_text()
-        yield Nginx(port, prefix, voichat)
+        yield port
     finally:
         process.terminate()
         process.wait(20)

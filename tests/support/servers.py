@@ -92,10 +92,10 @@ class Voichat:
     """The product as an admin runs it: gunicorn and its workers, with the environment given."""
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
-        self.environment = CLEAN | {"VOICHAT_BIND": f"127.0.0.1:{self.port}", **environment}
+        self.environment = CLEAN | {"VOICHAT_BIND": f"127.0.0.1:{free_port()}", **environment}
+        self.port = int(self.environment["VOICHAT_BIND"].rpartition(":")[2])
+        self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

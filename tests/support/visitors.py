@@ -90,14 +90,14 @@ class Visitor:
     def send(self, words: str, page: str = "/") -> str:
         """Returns the address of the chat that the words went to."""
         with self.open(page) as shown:
-            form = shown.read_until("</form>")
+            form = shown.read_until("<button>Send</button>") + "</form>"
         answer = self.press("Send", form, message=words)
         assert answer.status == 303, answer.text
         return answer.headers["Location"]
 
     def press(self, button: str, page: str, **fields: str) -> Answer:
         forms = re.findall(r"<form.*?</form>", page, re.DOTALL)
-        [form] = [form for form in forms if f"<button>{button}</button>" in form]
+        [form] = [form for form in forms if re.search(f"<button[^>]*>{button}</button>", form)]
         [address] = re.findall(r'<form[^>]* action="([^"]*)"', form)
         hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', form)
         return self.post(unescape(address), {name: unescape(value) for name, value in hidden} | fields)
