@@ -9,7 +9,8 @@ import click
 from flask import Flask
 
 from .db import Database, DatabaseError, newest_version
-from .settings import ROOT, Address, Settings, SettingsError, make_data_folder
+from .parsers import Address
+from .settings import ROOT, Settings, SettingsError, make_data_folder
 from .web.password import hashed
 
 

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as Redirect
 
 from ..chats import history
-from ..settings import LOCAL_PATH
+from ..parsers import LOCAL_PATH
 from ..users.attempts import TooManyAttempts
 from ..web import sessions, signin
 from ..web.password import Password

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from flask import Blueprint, Flask, current_app, render_template
 
-from ..settings import EMBEDDED, ROOT, Settings, SettingsError
+from ..parsers import EMBEDDED
+from ..settings import ROOT, Settings, SettingsError
 from . import embedded, http, lifeline
 from .base import AbstractProvider, Completion, Messages, ProviderError
 from .voigpt import VoiGpt
