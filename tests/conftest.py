@@ -31,6 +31,7 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+NO_LIMITS = {f"VOICHAT_LIMIT_{whose}": "none" for whose in ("OWNER", "ADDRESS", "EVERYBODY")}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -113,7 +114,7 @@ def settings() -> dict[str, str]:
 @pytest.fixture
 def environment(database_url: str, upstream: Upstream, tmp_path: Path, settings: dict[str, str]) -> dict[str, str]:
     basic = {"DATABASE_URL": database_url, "VOIGPT_URL": upstream.url, "VOICHAT_DATA": str(tmp_path / "data")}
-    return basic | settings
+    return basic | NO_LIMITS | settings
 
 
 @pytest.fixture

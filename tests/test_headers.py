@@ -27,7 +27,7 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 FOR_EVER = "public, max-age=31536000, immutable"
-SMALL = {"VOICHAT_MESSAGE_CHARACTERS": "10"}
+SMALL = {"VOICHAT_MESSAGE_CHARACTERS": "10", "VOICHAT_LIMIT_OWNER": "1/day"}
 
 
 def style(person: Person) -> str:
@@ -57,6 +57,11 @@ def while_away(person: Person) -> TestResponse:
         return person.get("/chats")
 
 
+def one_too_many(person: Person) -> TestResponse:
+    person.send("Hi")
+    return person.post("/chats", message="Hi")
+
+
 ANSWERS: dict[str, tuple[int, Callable[[Person], TestResponse]]] = {
     "page": (200, lambda person: person.get("/")),
     "chat that streams": (200, lambda person: person.get(person.send("Hi"))),
@@ -76,6 +81,7 @@ ANSWERS: dict[str, tuple[int, Callable[[Person], TestResponse]]] = {
     "wrong method": (405, lambda person: person.client.delete("/chats")),
     "too many characters": (413, lambda person: person.post("/chats", message="x" * 11)),
     "too many bytes": (413, lambda person: person.post("/chats", message="x" * 70_000)),
+    "too many messages": (429, one_too_many),
     "our own fault": (500, broken),
     "database away": (503, while_away),
 }

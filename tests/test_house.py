@@ -17,12 +17,12 @@ GROUND = {"markdown", "db", "parsers", "settings", "log"}
 
 # What each room may import besides its own floor; the table of the design.
 MAY_IMPORT = {
-    "webapp": {"cli", "pages", "web", "chats", DOOR, *GROUND},
+    "webapp": {"cli", "pages", "web", "chats", "users", DOOR, *GROUND},
     "cli": {"pages", "web", "chats", DOOR, *GROUND},
     "pages": {"pages", "web", "chats", "users", DOOR, BASE, "markdown", "db", "parsers", "settings"},
     "web": {"web", "users", "db", "parsers", "settings", "log"},
     "chats": {"chats", "users", BASE, "markdown", "characters", "db"},
-    "users": {"users", "db"},
+    "users": {"users", "db", "parsers"},
     DOOR: {ADAPTERS, "parsers", "settings"},
     ADAPTERS: {ADAPTERS},
     "markdown": {"mathml", "characters"},

@@ -9,12 +9,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import insert, inspect
 
 from tests.support.databases import rows
 from tests.support.people import Person
 from tests.support.servers import ROOT, migrate
-from webapp.db import Database, messages, metadata, newest_version
+from webapp.db import Database, conversations, messages, metadata, newest_version
 
 
 def shape(database: Database) -> Any:
@@ -46,6 +46,24 @@ def test_migrating_again_changes_nothing(alice: Person, database: Database, data
     database.close()
     migrate(database_url, tmp_path)
     assert (shape(database), rows(database, messages)[0], database.version()) == before
+
+
+@pytest.mark.parametrize("name", ["conversations", "messages"])
+def test_what_was_said_before_an_update_is_there_after_it(database: Database, tmp_path: Path, name: str) -> None:
+    metadata.drop_all(database.engine)
+    with database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    migrate(str(database.engine.url), tmp_path, to="0001")
+    sent = dict(id="c", owner_id="a" * 32, title="Hi", model="m", last_seq=1, created_at=1.0, updated_at=2.0)
+    said = dict(id="m", conversation_id="c", seq=1, role="user", status="complete", text="Hi 🙂", html="", renderer=0)
+    with database.write() as connection:
+        connection.execute(insert(conversations).values(sent))
+        connection.execute(insert(messages).values(**said, model="m", problem="", attempt=0, created_at=1.0))
+        before = connection.exec_driver_sql(f"SELECT * FROM {name}").mappings().one()
+    migrate(str(database.engine.url), tmp_path)
+    [after] = rows(database, metadata.tables[name])
+    assert {column: after[column] for column in before} == before
+    assert database.version() == newest_version()
 
 
 def test_a_migrated_database_stands_at_the_newest_version(database: Database) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.providers.authorities import Authority
 from webapp import settings
+from webapp.parsers import Quota
 from webapp.settings import SettingsError, load
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +46,15 @@ def test_an_empty_value_is_an_unset_one() -> None:
         ),
         ("VOIGPT_CA_FILE", "/", "VOIGPT_CA_FILE must be a file that can be read"),
         ("VOIGPT_CA_FILE", __file__, "VOIGPT_CA_FILE must be a PEM file with certificates, and holds none (it is “"),
+        (
+            "VOICHAT_LIMIT_OWNER",
+            "many",
+            "VOICHAT_LIMIT_OWNER must look like 60/minute 1000/day 8 replies, or be none (it is “many”).",
+        ),
+        *(
+            ("VOICHAT_LIMIT_EVERYBODY", nonsense, "VOICHAT_LIMIT_EVERYBODY must look like")
+            for nonsense in ("0/minute", "1/hour", "8", "8/minute 9/minute", "1/day none", "-1/day", "1000000/day", ",")
+        ),
         ("SECRET_KEY", "short", "SECRET_KEY is too short"),
         ("DATABASE_URL", "mysql://host/name", "DATABASE_URL must be sqlite:////path/to/file or postgresql://"),
         ("DATABASE_URL", "sqlite://", "DATABASE_URL must be sqlite:////path/to/file"),
@@ -99,6 +109,19 @@ def test_the_password_may_come_from_a_file(tmp_path: Path) -> None:
 )
 def test_what_other_machines_may_reach_without_sign_in_is_open_to_all(given: dict[str, str], is_open: bool) -> None:
     assert load(given).is_open_to_all is is_open
+
+
+@pytest.mark.parametrize(
+    ("text", "quota"),
+    [
+        ("none", Quota()),
+        ("60/minute 1000/day 8 replies", Quota(60, 1000, 8)),
+        ("8 replies, 60/minute", Quota(60, None, 8)),
+        (" 1 reply ", Quota(None, None, 1)),
+    ],
+)
+def test_a_limit_names_what_it_limits_in_any_order(text: str, quota: Quota) -> None:
+    assert load({"VOICHAT_LIMIT_OWNER": text}).limit_owner == quota
 
 
 def test_a_secret_is_never_shown() -> None:

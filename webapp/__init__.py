@@ -7,6 +7,7 @@ from .chats.replies import Replies
 from .db import Database
 from .pages.house import House
 from .settings import ROOT, Settings, load, secret_key
+from .users.limits import Limits
 from .web import assets, body, routes, security, signin
 from .web.sessions import DatabaseSessions
 
@@ -28,6 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     assets.init_app(app)
     upstreams = providers.init_app(app, settings)
     replies = Replies(database, upstreams.complete, places=settings.replies, seats=settings.seats)
-    pages.init_app(app, House(settings, database, replies))
+    limits = Limits(settings.limit_owner, settings.limit_address, settings.limit_everybody)
+    pages.init_app(app, House(settings, database, replies, limits))
     cli.init_app(app, settings, database)
     return app

@@ -35,6 +35,7 @@ __all__ = [
     "failed_sign_ins",
     "messages",
     "metadata",
+    "meters",
     "sessions",
     "submissions",
 ]
@@ -98,6 +99,7 @@ messages = Table(
     Column("waiting_since", Double),
     Column("created_at", Double, nullable=False),
     Column("settled_at", Double),
+    Column("address", String(32)),
     UniqueConstraint("conversation_id", "seq"),
 )
 # Literal words, not parameters: only then can SQLite prove that the partial index serves a query.
@@ -127,6 +129,13 @@ failed_sign_ins = Table(
     Column("address", String(32), primary_key=True),
     Column("count", Integer, nullable=False),
     Column("last_at", Double, nullable=False, index=True),
+)
+
+meters = Table(
+    "meters",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("empty_at", Double, nullable=False, index=True),
 )
 
 

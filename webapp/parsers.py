@@ -18,6 +18,8 @@ SCRYPT = re.compile(r"scrypt:\d+:\d+:\d+\$[^$]+\$[0-9a-f]{128}")
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
 HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 HOST = re.compile(r"[a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\]", re.IGNORECASE)
+UNITS = {"/minute": "minute", "/day": "day", " replies": "replies", " reply": "replies"}
+LIMIT = re.compile(rf"([1-9][0-9]{{0,5}})({'|'.join(UNITS)})")
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -29,6 +31,15 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What one sender may ask for; None is no limit. `replies` may be waiting or live at once."""
+
+    minute: int | None = None
+    day: int | None = None
+    replies: int | None = None
 
 
 def address(text: str) -> Address:
@@ -150,3 +161,15 @@ def header(text: str) -> str:
 
 def sign_out_url(text: str) -> str:
     return text if LOCAL_PATH.fullmatch(text) else web_url("http", "https")(text)
+
+
+def quota(text: str) -> Quota:
+    """Reads `60/minute 1000/day 8 replies`, each of the three at most once, or `none`."""
+    given = " ".join(words(text))
+    if given == "none":
+        return Quota()
+    limits = LIMIT.findall(given)
+    found = {UNITS[unit]: int(count) for count, unit in limits}
+    if not limits or " ".join(map("".join, limits)) != given or len(found) < len(limits):
+        raise ValueError("must look like 60/minute 1000/day 8 replies, or be none")
+    return Quota(**found)

@@ -14,6 +14,7 @@ from .parsers import (
     EMBEDDED,
     Address,
     Network,
+    Quota,
     address,
     certificates,
     database,
@@ -23,6 +24,7 @@ from .parsers import (
     networks,
     number,
     one_of,
+    quota,
     sign_out_url,
     team_password,
     upstream_url,
@@ -220,6 +222,25 @@ class Settings:
     )
     message_characters: int = field(
         metadata=_row("VOICHAT_MESSAGE_CHARACTERS", "100000", number(1, 10_000_000), "Longest message, in characters.")
+    )
+    limit_owner: Quota = field(
+        metadata=_row(
+            "VOICHAT_LIMIT_OWNER",
+            "60/minute 1000/day 8 replies",
+            quota,
+            "Messages that one person may send, and replies that they may wait for at once; or `none`.",
+        )
+    )
+    limit_address: Quota = field(
+        metadata=_row(
+            "VOICHAT_LIMIT_ADDRESS",
+            "600/minute 20000/day",
+            quota,
+            "The same for all who come from one network address, often a whole team's; or `none`.",
+        )
+    )
+    limit_everybody: Quota = field(
+        metadata=_row("VOICHAT_LIMIT_EVERYBODY", "none", quota, "The same for all people together; or `none`.")
     )
     session_days: int = field(
         metadata=_row(

@@ -40,9 +40,9 @@ def wait_until(is_true: Callable[[], object], seconds: float = START_SECONDS) ->
         time.sleep(0.02)
 
 
-def migrate(url: str, data: Path) -> None:
+def migrate(url: str, data: Path, to: str = "head") -> None:
     environment = CLEAN | {"DATABASE_URL": url, "VOICHAT_DATA": str(data)}
-    subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=ROOT, env=environment, check=True)
+    subprocess.run([sys.executable, "-m", "alembic", "upgrade", to], cwd=ROOT, env=environment, check=True)
 
 
 def postgresql_program(name: str) -> str | None:

@@ -19,10 +19,10 @@ from .text import title
 PAGE = 100
 
 
-def begin(database: Database, owner: str, draft: Draft) -> Sent:
+def begin(database: Database, owner: str, draft: Draft, admit: lease.Admit = lease.admit_all) -> Sent:
     """A new conversation with its first message and an empty reply, unless this submit was stored before.
 
-    Raises `Gone`.
+    Raises `Gone`, and what `admit` raises: then nothing is stored.
     """
     key, html = _submission_key(owner, draft, ""), markdown.render(draft.words, breaks=True)
     with database.write() as connection:
@@ -30,14 +30,17 @@ def begin(database: Database, owner: str, draft: Draft) -> Sent:
         if not _is_first(database, connection, key, sent):
             return _sent_before(connection, key)
         connection.execute(insert(conversations).values(_conversation(sent.conversation_id, owner, draft)))
-        _add_message_and_reply(connection, sent, draft, html, None)
+        admit(connection, _add_message_and_reply(connection, sent, draft, html, None))
         return sent
 
 
-def append(database: Database, owner: str, conversation_id: str, draft: Draft) -> Sent:
+def append(
+    database: Database, owner: str, conversation_id: str, draft: Draft, admit: lease.Admit = lease.admit_all
+) -> Sent:
     """The next message and an empty reply, unless this submit was stored before.
 
-    It follows `draft.parent_id`, else the newest reply. Raises `NotFound`, `Gone`.
+    It follows `draft.parent_id`, else the newest reply. Raises `NotFound`, `Gone`, and what `admit`
+    raises: then nothing is stored.
     """
     key, html = _submission_key(owner, draft, conversation_id), markdown.render(draft.words, breaks=True)
     with database.write() as connection:
@@ -46,7 +49,7 @@ def append(database: Database, owner: str, conversation_id: str, draft: Draft) -
         if not _is_first(database, connection, key, sent):
             return _sent_before(connection, key)
         parent = _reply_id(connection, conversation_id, draft.parent_id)
-        _add_message_and_reply(connection, sent, draft, html, parent)
+        admit(connection, _add_message_and_reply(connection, sent, draft, html, parent))
         return sent
 
 
@@ -164,8 +167,9 @@ def _reply_id(connection: Connection, conversation_id: str, parent_id: str | Non
     return str(found)
 
 
-def _add_message_and_reply(connection: Connection, sent: Sent, draft: Draft, html: str, parent_id: str | None) -> None:
-    now = time()
+def _add_message_and_reply(connection: Connection, sent: Sent, draft: Draft, html: str, parent_id: str | None) -> str:
+    """Returns the id of the reply."""
+    now, reply_id = time(), new_id()
     last_seq = (
         update(conversations)
         .where(conversations.c.id == sent.conversation_id)
@@ -178,9 +182,10 @@ def _add_message_and_reply(connection: Connection, sent: Sent, draft: Draft, htm
     )
     asked = dict(id=sent.message_id, parent_id=parent_id, seq=seq - 1, role="user", status="complete", settled_at=now)
     words = dict(text=draft.words, html=html, renderer=markdown.RENDERER_VERSION)
-    reply = dict(id=new_id(), parent_id=sent.message_id, seq=seq, role="assistant", status="waiting", waiting_since=now)
+    reply = dict(id=reply_id, parent_id=sent.message_id, seq=seq, role="assistant", status="waiting", waiting_since=now)
     connection.execute(empty.values(**asked, **words))
     connection.execute(empty.values(**reply, text="", html="", renderer=0))
+    return reply_id
 
 
 def _conversation(conversation_id: str, owner: str, draft: Draft) -> dict[str, object]:

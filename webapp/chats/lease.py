@@ -3,17 +3,21 @@
 The attempt's number is the fence: who holds an older one writes nothing.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from time import time
+from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
 
 from ..db import UNSETTLED, Database, conversations, messages
 
 LEASE_SECONDS = 10.0
 RENEW_SECONDS = 2.0
 INTERRUPTED = "The server stopped before this reply was finished."
+
+# Called in the transaction that makes a reply wait, with its id; what it raises takes that back.
+Admit: TypeAlias = Callable[[Connection, str], None]
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,10 @@ class Unsettled:
 def is_stale(status: str, lease_until: float | None) -> bool:
     """Whether a reply is live in name only: its runner has not renewed its lease in time."""
     return status == "live" and (lease_until or 0) < time()
+
+
+def admit_all(_connection: Connection, _reply_id: str) -> None:
+    """An `Admit` without limits."""
 
 
 def claim(database: Database, reply_id: str, runner: str) -> Claim | None:
@@ -107,14 +115,18 @@ def settle(database: Database, claim: Claim, outcome: Outcome) -> bool:
             settled_at=time(),
             runner=None,
             lease_until=None,
+            address=None,
         )
     )
     with database.write() as connection:
         return connection.execute(ended).rowcount == 1
 
 
-def retry(database: Database, reply_id: str, attempt: int) -> bool:
-    """Make a reply wait again that did not end well; False if this attempt's Retry came before."""
+def retry(database: Database, reply_id: str, attempt: int, admit: Admit = admit_all) -> bool:
+    """Make a reply wait again that did not end well; False if this attempt's Retry came before.
+
+    Raises what `admit` raises.
+    """
     again = (
         update(messages)
         .where(
@@ -126,7 +138,10 @@ def retry(database: Database, reply_id: str, attempt: int) -> bool:
         .values(status="waiting", waiting_since=time(), runner=None, lease_until=None)
     )
     with database.write() as connection:
-        return connection.execute(again).rowcount == 1
+        is_first = connection.execute(again).rowcount == 1
+        if is_first:
+            admit(connection, reply_id)
+        return is_first
 
 
 def expire(database: Database) -> None:
@@ -135,7 +150,14 @@ def expire(database: Database) -> None:
         connection.execute(
             update(messages)
             .where(_is_stale())
-            .values(status="interrupted", problem=INTERRUPTED, settled_at=time(), runner=None, lease_until=None)
+            .values(
+                status="interrupted",
+                problem=INTERRUPTED,
+                settled_at=time(),
+                runner=None,
+                lease_until=None,
+                address=None,
+            )
         )
 
 

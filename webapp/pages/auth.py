@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from ..chats import history
 from ..parsers import LOCAL_PATH
+from ..users import accounts
 from ..users.attempts import TooManyAttempts
 from ..web import sessions, signin
 from ..web.password import Password
@@ -124,7 +125,7 @@ def _take_along(proxy: Proxy) -> Redirect:
     """The chats of this browser become the account's."""
     owner = sessions.owner()
     if owner and "chats" in request.form:
-        history.adopt(house().database, owner, proxy.owner_for(""))
+        history.adopt(house().database, owner, accounts.owner_for(house().database, proxy.account))
         sessions.end()
     return _see(url_for("conversations.index"))
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +15,8 @@ from ..chats.live import Seat
 from ..chats.records import Message, NotFound
 from ..chats.text import cleaned
 from ..db import Database, DatabaseError
-from ..web import signin
+from ..users.limits import Sender
+from ..web import addresses, signin
 from . import composer, rendering
 from .house import house
 
@@ -35,23 +37,25 @@ def new() -> Response:
 @blueprint.post("/chats")
 def begin() -> Redirect:
     draft = composer.draft()
-    sent = history.begin(house().database, signin.owner_for(draft.submit_id), draft)
+    owner = signin.owner_for(draft.submit_id, partial(house().limits.check, _sender("")))
+    sent = history.begin(house().database, owner, draft, _admit(owner))
     return _to_chat(sent.conversation_id)
 
 
 @blueprint.post("/chats/<id:conversation_id>/messages")
 def go_on(conversation_id: str) -> Redirect:
-    draft = composer.draft()
-    sent = history.append(house().database, _owner(), conversation_id, draft)
+    draft, owner = composer.draft(), _owner()
+    sent = history.append(house().database, owner, conversation_id, draft, _admit(owner))
     return _to_chat(sent.conversation_id, at=sent.message_id if draft.parent_id else None)
 
 
 @blueprint.post("/chats/<id:conversation_id>/replies/<id:reply_id>/retry")
 def retry(conversation_id: str, reply_id: str) -> Redirect:
     """Safe to repeat with the hidden `attempt`: each attempt has one Retry."""
-    reply = history.message(house().database, _owner(), conversation_id, reply_id)
+    owner = _owner()
+    reply = history.message(house().database, owner, conversation_id, reply_id)
     if request.form.get("attempt", reply.attempt, type=int) == reply.attempt:
-        lease.retry(house().database, reply.id, reply.attempt)
+        lease.retry(house().database, reply.id, reply.attempt, _admit(owner))
     return _to_chat(conversation_id, at=cleaned(request.form.get("at", "")))
 
 
@@ -115,6 +119,14 @@ def _owner() -> str:
     if owner is None:
         raise NotFound
     return owner
+
+
+def _sender(owner: str) -> Sender:
+    return Sender(owner, addresses.key())
+
+
+def _admit(owner: str) -> lease.Admit:
+    return partial(house().limits.admit, _sender(owner))
 
 
 def _to_chat(conversation_id: str, at: str | None = None) -> Redirect:

@@ -2,14 +2,17 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from http import HTTPStatus
+from math import ceil
 
 from flask import Flask, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from ..chats.records import Gone, NotFound
 from ..db import DatabaseError
-from . import composer
+from ..users.limits import LimitReached
+from . import composer, rendering
 from .house import house
 
 log = logging.getLogger(__name__)
@@ -29,9 +32,12 @@ ADVICE = {
     405: Advice("This address takes no such request.", GO_BACK),
     410: Advice("This message was sent before and has been deleted since.", GO_BACK),
     413: Advice("", "Go back and shorten it."),
+    429: Advice("", "Go back and try again then."),
     500: Advice("Something went wrong on this server; its log says what.", "Try again in a moment."),
     503: Advice("The server's database does not answer.", "Nothing was sent. Try again in a moment."),
 }
+ASK_AGAIN_SECONDS = 5
+SOON_SECONDS = 120
 NO_SUCH_CHAT = "A chat opens only in the browser that began it, and that browser has to keep Voichat's cookie."
 
 
@@ -39,6 +45,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(NotFound, lambda _error: page(404, next_step=NO_SUCH_CHAT))
     app.register_error_handler(Gone, lambda _error: page(410))
+    app.register_error_handler(LimitReached, _limit_reached)
     app.register_error_handler(DatabaseError, _database_error)
 
 
@@ -67,6 +74,21 @@ def _sentence(error: HTTPException) -> str:
     if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return f"What you sent is too large: this server reads at most {house().settings.body_bytes:,} bytes."
     return ""
+
+
+def _limit_reached(error: LimitReached) -> tuple[str, int, dict[str, str]]:
+    html, status = page(429, f"{error} You can send again {_opening(error.seconds)}.")
+    return html, status, {"Retry-After": str(ASK_AGAIN_SECONDS if error.seconds is None else ceil(error.seconds))}
+
+
+def _opening(seconds: float | None) -> str:
+    """When a limit opens; a time of day is the first whole minute after that."""
+    if seconds is None:
+        return "when a reply has ended"
+    if seconds <= SOON_SECONDS:
+        return "in 1 second" if seconds <= 1 else f"in {ceil(seconds)} seconds"
+    opens = datetime.now().astimezone() + timedelta(seconds=seconds, minutes=1)
+    return f"at {rendering.clock(opens)}"
 
 
 def _database_error(error: DatabaseError) -> tuple[str, int, dict[str, str]]:

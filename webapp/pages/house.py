@@ -8,6 +8,7 @@ from flask import current_app
 from ..chats.replies import Replies
 from ..db import Database
 from ..settings import Settings
+from ..users.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class House:
     settings: Settings
     database: Database
     replies: Replies
+    limits: Limits
 
 
 def house() -> House:

@@ -5,12 +5,11 @@ from threading import BoundedSemaphore
 from time import time
 from unicodedata import normalize
 
-from flask import request
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from ..db import Database
 from ..users import attempts
-from . import sessions, submit
+from . import addresses, sessions, submit
 
 DAY = 86400.0
 CHECKS_AT_ONCE = 2  # each takes 32 MB
@@ -42,15 +41,15 @@ class Password:
     def owner(self) -> str | None:
         return sessions.owner()
 
-    def owner_for(self, submit_id: str) -> str:
-        return sessions.owner_for(submit_id)
+    def owner_for(self, submit_id: str, admit: sessions.Admit) -> str:
+        return sessions.owner_for(submit_id, admit)
 
     def sign_in(self, given: str, submit_id: str, *, keeps_chats: bool) -> bool:
         """Begin a session that is signed in, if the password is right; its owner is this browser's or a new one.
 
         Raises `TooManyAttempts`, `DatabaseError`.
         """
-        address = submit.derive("address", request.remote_addr or "")
+        address = addresses.key()
         attempts.begin(self._database, address)
         if not self._is_right(given):
             return False

@@ -6,14 +6,15 @@ ended is never made again, the database knows only the hash of an id, and values
 
 import json
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
 from time import time
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from flask import Flask, Request, Response, current_app, request, session
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
-from sqlalchemy import RowMapping, Update, delete, select, update
+from sqlalchemy import Connection, RowMapping, Update, delete, select, update
 
 from ..db import Database, DatabaseError, sessions
 from . import submit
@@ -21,19 +22,25 @@ from . import submit
 DAY = 86400.0
 JOIN_SECONDS = 120.0
 
+# Called in the transaction that adds a session; what it raises takes that back.
+Admit: TypeAlias = Callable[[Connection], None]
+
+
+def _admit_all(_connection: Connection) -> None: ...
+
 
 def owner() -> str | None:
     """Whose browser this is; None for one that has never sent anything. Raises `DatabaseError`."""
     return cast(str | None, current().get("owner"))
 
 
-def owner_for(submit_id: str) -> str:
-    """The owner, made now if the browser is new. Raises `DatabaseError`.
+def owner_for(submit_id: str, admit: Admit) -> str:
+    """The owner, made now if the browser is new. Raises `DatabaseError`, and what `admit` raises of a new browser.
 
     The two halves of a double click on the very first Send carry no cookie but the same `submit_id`, one that we
     issued: both get the session, and so the owner, that an HMAC derives from it.
     """
-    return owner() or _interface().begin(current(), submit_id)
+    return owner() or _interface().begin(current(), submit_id, admit)
 
 
 def current() -> "Session":
@@ -114,17 +121,17 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
             broken.problem = error
             return broken
 
-    def begin(self, current: Session, submit_id: str) -> str:
+    def begin(self, current: Session, submit_id: str, admit: Admit) -> str:
         """Give a browser without a session the one that belongs to `submit_id`; returns its owner."""
         seed = submit_id if submit.is_ours(submit_id) else secrets.token_hex(16)
-        self.replace(current, seed, {"owner": new_owner()})
+        self.replace(current, seed, {"owner": new_owner()}, admit)
         return cast(str, current["owner"])
 
-    def replace(self, current: Session, seed: str, values: dict[str, Any]) -> None:
+    def replace(self, current: Session, seed: str, values: dict[str, Any], admit: Admit = _admit_all) -> None:
         sid = submit.derive("session", seed)
-        if not (self._create(sid, values, ends=current.sid) or self._may_join(sid)):
+        if not (self._create(sid, values, current.sid, admit) or self._may_join(sid)):
             sid = secrets.token_hex(16)
-            self._create(sid, values, ends=current.sid)
+            self._create(sid, values, current.sid, admit)
         current.adopt(self._retrieve_session_data(self._get_store_id(sid)) or {}, sid)
 
     def join(self, current: Session, seed: str) -> None:
@@ -184,7 +191,7 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
         with self.database.read() as connection:
             return connection.execute(select(sessions).where(sessions.c.id_hash == store_id)).mappings().first()
 
-    def _create(self, sid: str, values: dict[str, Any], ends: str | None) -> bool:
+    def _create(self, sid: str, values: dict[str, Any], ends: str | None, admit: Admit) -> bool:
         """False if it is there. A new session is also the time to forget those that have run out."""
         now = time()
         row = {
@@ -198,7 +205,10 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
             connection.execute(delete(sessions).where(sessions.c.seen_at < now - self.seconds))
             if ends:
                 connection.execute(_ended(self._get_store_id(ends)))
-            return self.database.insert_once(connection, sessions, row)
+            is_new = self.database.insert_once(connection, sessions, row)
+            if is_new:
+                admit(connection)
+            return is_new
 
     def _touch(self, store_id: str) -> None:
         with self.database.write() as connection:

@@ -11,6 +11,7 @@ from ..settings import Settings
 from ..users import accounts
 from . import sessions
 from .password import Password
+from .sessions import Admit
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -33,8 +34,8 @@ class SignIn(Protocol):
     def owner(self) -> str | None:
         """Whose chats are shown; None for somebody who has never sent anything. Raises `DatabaseError`."""
 
-    def owner_for(self, submit_id: str) -> str:
-        """The owner, made now if there is none. Raises `DatabaseError`."""
+    def owner_for(self, submit_id: str, admit: Admit) -> str:
+        """The owner, made now if there is none. Raises `DatabaseError`, and what `admit` raises of a new browser."""
 
 
 class Open:
@@ -48,8 +49,8 @@ class Open:
     def owner(self) -> str | None:
         return sessions.owner()
 
-    def owner_for(self, submit_id: str) -> str:
-        return sessions.owner_for(submit_id)
+    def owner_for(self, submit_id: str, admit: Admit) -> str:
+        return sessions.owner_for(submit_id, admit)
 
 
 class Proxy:
@@ -72,7 +73,7 @@ class Proxy:
     def owner(self) -> str | None:
         return accounts.owner(self._database, self.account)
 
-    def owner_for(self, _submit_id: str) -> str:
+    def owner_for(self, _submit_id: str, _admit: Admit) -> str:
         return accounts.owner_for(self._database, self.account)
 
 
@@ -98,8 +99,8 @@ def owner() -> str | None:
     return kind().owner()
 
 
-def owner_for(submit_id: str) -> str:
-    return kind().owner_for(submit_id)
+def owner_for(submit_id: str, admit: Admit) -> str:
+    return kind().owner_for(submit_id, admit)
 
 
 def is_welcome() -> bool:
