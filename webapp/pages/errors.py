@@ -39,11 +39,12 @@ ADVICE = {
 ASK_AGAIN_SECONDS = 5
 SOON_SECONDS = 120
 NO_SUCH_CHAT = "A chat opens only in the browser that began it, and that browser has to keep Voichat's cookie."
+NO_SUCH_CHAT_OF_YOURS = "A chat opens only for the person who began it."
 
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(NotFound, lambda _error: page(404, next_step=NO_SUCH_CHAT))
+    app.register_error_handler(NotFound, _not_found)
     app.register_error_handler(Gone, lambda _error: page(410))
     app.register_error_handler(LimitReached, _limit_reached)
     app.register_error_handler(DatabaseError, _database_error)
@@ -61,6 +62,11 @@ def page(status: int, sentence: str = "", next_step: str = "") -> tuple[str, int
         words=composer.kept().words if request.method == "POST" else "",
     )
     return html, status
+
+
+def _not_found(_error: NotFound) -> tuple[str, int]:
+    has_accounts = house().settings.auth == "proxy"
+    return page(404, next_step=NO_SUCH_CHAT_OF_YOURS if has_accounts else NO_SUCH_CHAT)
 
 
 def _http_error(error: HTTPException) -> tuple[str, int, list[tuple[str, str]]]:
