@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -18,6 +18,7 @@ from tests.support import servers
 from tests.support.held import held
 from tests.support.people import Person
 from tests.support.servers import Voichat
+from tests.support.world import World
 from webapp import create_app
 from webapp.db import Database
 from webapp.providers.voigpt import VoiGpt
@@ -119,6 +120,22 @@ def environment(database_url: str, upstream: Upstream, tmp_path: Path, settings:
 
 @pytest.fixture
 def app(environment: dict[str, str]) -> Iterator[Flask]:
+    with application(environment) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def world(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One for all tests of a module, which leave what was in it as it was."""
+    folder = tmp_path_factory.mktemp("world")
+    shutil.copy(sqlite_template, folder / "voichat.sqlite3")
+    environment = {"DATABASE_URL": f"sqlite:///{folder / 'voichat.sqlite3'}", "VOICHAT_DATA": str(folder / "data")}
+    with application(environment | NO_LIMITS) as made:
+        yield World(made)
+
+
+@contextmanager
+def application(environment: dict[str, str]) -> Iterator[Flask]:
     (Path(environment["VOICHAT_DATA"])).mkdir(mode=0o700)
     made = create_app(load(environment))
     made.testing = True

@@ -1,127 +1,193 @@
-"""Who gets what at every address: the owner, a stranger who has chats of her own, and nobody in particular."""
+"""Who gets what at every address: the owner, a stranger who has chats of her own, nobody, and one who guesses.
 
-import re
-from contextlib import closing
+Each asks every address with every verb for Alice's chat, Mallory's, a deleted one, one made up, and for a reply
+under a chat that it is not in. `TABLE` says what they get; a route or a verb that is not in it fails.
+"""
+
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import product
 
 import pytest
-from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.support.pages import Page
-from tests.support.people import Person
-
-MADE_UP = "0" * 32
+from tests.support.routes import CHAT, FORMS, MESSAGES, MODEL, RETRY, VERBS
+from tests.support.world import MADE_UP, ROLES, Thing, World, dump, filled, form, seen
 
 
 @dataclass(frozen=True)
 class Row:
-    """The status that each gets for Alice's own chat, and that Alice gets for a made-up id."""
+    """The status of an answer. Where an address names nothing private, `others` and `missing` do not matter.
 
-    alice: int
-    mallory: int
+    mine: to the owner, Mallory of her own chat included; and to who has a session, where there is nothing to own.
+    others: to one who has a session, of what is somebody else's.
+    missing: to one who has a session, of what is deleted, made up, or not in the chat of the address.
+    nobody: to one without a session, of anything.
+    """
+
+    mine: int
+    others: int
+    missing: int
     nobody: int
-    made_up: int
+
+    def status(self, role: str, thing: Thing, is_private: bool) -> int:
+        if role not in ("owner", "stranger"):
+            return self.nobody
+        if not is_private or thing.role == role:
+            return self.mine
+        return self.others if thing.role else self.missing
 
 
 PUBLIC = Row(200, 200, 200, 200)
-NONE = Row(404, 404, 404, 404)
 OPEN_TO_SEND = Row(303, 303, 303, 303)
 OWNERS_PAGE = Row(200, 404, 404, 404)
 OWNERS_FORM = Row(303, 404, 404, 404)
+NOWHERE = Row(404, 404, 404, 404)
+WRONG_VERB = Row(405, 405, 405, 405)
 
-CHAT = "/chats/<id:conversation_id>"
-RETRY = f"{CHAT}/replies/<id:reply_id>/retry"
-
-# An address that is not in this table fails the test below: say here who may have it.
+# An address or a verb that is not in this table fails the test below: say here who may have it.
 TABLE = {
     "/": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
     "/static/<path:filename>": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
     "/chats": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OPEN_TO_SEND, "OPTIONS": PUBLIC},
     CHAT: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "OPTIONS": PUBLIC},
-    f"{CHAT}/messages": {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
+    MESSAGES: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
     RETRY: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
     "/providers/": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
-    "/login": {"GET": NONE, "HEAD": NONE, "POST": NONE, "OPTIONS": PUBLIC},
-    "/logout": {"POST": NONE, "OPTIONS": PUBLIC},
+    "/login": {"GET": NOWHERE, "HEAD": NOWHERE, "POST": NOWHERE, "OPTIONS": PUBLIC},
+    "/logout": {"POST": NOWHERE, "OPTIONS": PUBLIC},
     "/forget": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OPEN_TO_SEND, "OPTIONS": PUBLIC},
     "/healthz": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
     "/readyz": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
 }
-CASES = [(rule, method) for rule, row in TABLE.items() for method in row]
-PRIVATE = [(rule, method) for rule, method in CASES if TABLE[rule][method] in (OWNERS_PAGE, OWNERS_FORM)]
+APART = [("/forget", "POST")]  # ends the session of whoever asks: test_forget
+CASES = [case for case in product(TABLE, VERBS) if case not in APART]
+WRONG = [(rule, verb) for rule, verb in CASES if verb not in TABLE[rule]]
+PRIVATE = [(rule, verb) for rule, verb in CASES if TABLE[rule].get(verb) in (OWNERS_PAGE, OWNERS_FORM)]
+
+# Whatever somebody sends, and however wrong: in a form, or in the query of a GET.
+WORDS = {"message": "Hi", "model": MODEL}
+ATTEMPTS: dict[str, dict[str, str]] = {
+    "nothing": {},
+    "words": WORDS,
+    "no words": {"message": " "},
+    "too many words": WORDS | {"message": "x" * 40_000},
+    "a long submit id": WORDS | {"submit_id": "x" * 300},
+    "no such model": WORDS | {"model": "guide/none"},
+    "a made-up message": WORDS | {"parent": MADE_UP, "at": MADE_UP, "before": MADE_UP, "attempt": "1"},
+    "a message of Alice's": WORDS | {"parent": "<reply_id>", "at": "<reply_id>", "attempt": "1"},
+    "no message": WORDS | {"parent": "x" * 50, "at": "'", "before": "nan", "attempt": "x"},
+}
 
 
-@pytest.fixture
-def ids(alice: Person, mallory: Person) -> dict[str, str]:
-    """Of a chat of Alice's and its reply. Mallory has a chat too."""
-    mallory.send("Mine")
-    chat = alice.send("Secret")
-    reply = Page(alice.get(chat)).articles[1]
-    return {"conversation_id": chat.rpartition("/")[2], "reply_id": reply.id}
+def answers(world: World, rule: str, verb: str) -> dict[tuple[str, str], TestResponse]:
+    """What each gets for each thing."""
+    found = {}
+    for role, (name, thing) in product(ROLES, world.things(rule).items()):
+        sent = form(FORMS.get(rule, {}), thing) if verb == "POST" else None
+        found[role, name] = world.ask(role, verb, filled(rule, thing), data=sent)
+        world.settle()
+    return found
 
 
-def ask(person: Person, rule: str, method: str, ids: dict[str, str]) -> TestResponse:
-    values = ids | {"filename": "style.css"}
-    path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values[match[1]], rule)
-    data = {"message": "Hi", "attempt": "1"} if method == "POST" else None
-    with closing(person.client.open(path, method=method, data=data)) as answer:
-        answer.get_data()
-    return answer
+def tried(world: World, role: str, verb: str, rule: str, thing: Thing, attempt: str) -> tuple[object, ...]:
+    """What is seen of the answer to an attempt; a message of Alice's is that of her own chat, whatever the address."""
+    sent = form(ATTEMPTS[attempt], world.alices)
+    options = {"data": sent} if verb == "POST" else {"query_string": sent}
+    return seen(world.ask(role, verb, filled(rule, thing), **options))
 
 
-def public(answer: TestResponse) -> tuple[object, ...]:
-    """All that can be seen of an answer, but for what is random in each."""
-    return answer.status_code, sorted(answer.headers), re.sub("[0-9a-f]{64}", "", answer.text)
-
-
-def test_every_address_and_method_is_in_the_table(app: Flask) -> None:
+def test_every_address_and_verb_is_in_the_table(world: World) -> None:
     found: dict[str, set[str]] = {}
-    for rule in app.url_map.iter_rules():
+    for rule in world.app.url_map.iter_rules():
         found.setdefault(rule.rule, set()).update(rule.methods or ())
     assert found == {rule: set(row) for rule, row in TABLE.items()}
 
 
-@pytest.mark.parametrize(("rule", "method"), CASES)
-def test_each_gets_what_the_table_says(
-    alice: Person, mallory: Person, app: Flask, ids: dict[str, str], rule: str, method: str
+@pytest.mark.parametrize(("rule", "verb"), CASES)
+def test_each_gets_what_the_table_says(world: World, rule: str, verb: str) -> None:
+    row, is_private = TABLE[rule].get(verb, WRONG_VERB), "<id:" in rule
+    assert {case: answer.status_code for case, answer in answers(world, rule, verb).items()} == {
+        (role, name): row.status(role, thing, is_private)
+        for role, (name, thing) in product(ROLES, world.things(rule).items())
+    }
+
+
+@pytest.mark.parametrize(("rule", "verb"), WRONG)
+def test_a_verb_that_an_address_does_not_take_is_refused_to_all_alike(world: World, rule: str, verb: str) -> None:
+    assert len({repr(seen(answer)) for answer in answers(world, rule, verb).values()}) == 1
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+@pytest.mark.parametrize(("rule", "verb"), PRIVATE)
+def test_nobody_can_tell_what_is_not_theirs_from_what_is_not_there(
+    world: World, rule: str, verb: str, attempt: str
 ) -> None:
-    made_up = dict.fromkeys(ids, MADE_UP)
-    got = Row(
-        ask(alice, rule, method, ids).status_code,
-        ask(mallory, rule, method, ids).status_code,
-        ask(Person(app), rule, method, ids).status_code,
-        ask(alice, rule, method, made_up).status_code,
-    )
-    assert got == TABLE[rule][method]
+    """Whatever is sent, the answers are equal byte for byte, and they change nothing."""
+    before = dump(world.database)
+    for role in ROLES:
+        refused = [thing for thing in world.things(rule).values() if thing.role != role]
+        assert len({repr(tried(world, role, verb, rule, thing, attempt)) for thing in refused}) == 1
+    assert dump(world.database) == before
 
 
-@pytest.mark.parametrize(("rule", "method"), PRIVATE)
-def test_mallory_cannot_tell_alices_chat_from_one_that_is_not(
-    mallory: Person, ids: dict[str, str], rule: str, method: str
-) -> None:
-    theirs = ask(mallory, rule, method, ids)
-    assert public(theirs) == public(ask(mallory, rule, method, dict.fromkeys(ids, MADE_UP)))
-    assert "Secret" not in theirs.text
+# Odd ids, and odd cookies
+
+ODD_IDS = [
+    "",
+    "0",
+    "0" * 31,
+    "0" * 33,
+    "{}%0A",
+    "%20{}",
+    "{}%00",
+    "{}'",
+    "{}/",
+    "{}.",
+    "{}?at={}",
+    "%2e%2e/{}",
+    "١" * 32,
+]
+
+# What one who guesses, or who has read the database, may send in place of Alice's cookie.
+GUESSES = {
+    "nothing": "",
+    "of the right length": MADE_UP,
+    "hers as the second": "x; voichat={sid}",
+    "hers in capitals": "{SID}",
+    "hers and more": "{sid}0",
+    "hers, cut": "{sid!}",
+    "hers, spaced": '" {sid}"',
+    "hers under other names": "; session={sid}; __Host-voichat={sid}; __Secure-voichat={sid}; VOICHAT={sid}",
+    "what the database keeps of it": "{hash}",
+    "her owner id": "{owner}",
+    "a session": '{"owner": "{owner}"}',
+    "SQL": "' OR 1=1 --",
+    "a pattern": "%",
+    "much": "x" * 100_000,
+    "not UTF-8": "\xff",
+}
 
 
-@pytest.mark.parametrize(("rule", "method"), PRIVATE)
-def test_what_mallory_tries_changes_nothing(
-    alice: Person, mallory: Person, ids: dict[str, str], rule: str, method: str
-) -> None:
-    before = alice.get(f"/chats/{ids['conversation_id']}").text
-    ask(mallory, rule, method, ids)
-    after = alice.get(f"/chats/{ids['conversation_id']}").text
-    assert re.sub("[0-9a-f]{64}", "", after) == re.sub("[0-9a-f]{64}", "", before)
+@pytest.mark.parametrize("odd", ODD_IDS)
+def test_an_id_that_is_none_is_not_found(world: World, odd: str) -> None:
+    path = "/chats/" + odd.replace("{}", world.alices.conversation_id)
+    assert world.ask("owner", "GET", path).status_code == 404
 
 
-def test_alices_reply_is_not_found_by_way_of_mallorys_chat(mallory: Person, ids: dict[str, str]) -> None:
-    own = mallory.send("Mine too").rpartition("/")[2]
-    assert ask(mallory, RETRY, "POST", ids | {"conversation_id": own}).status_code == 404
+def test_an_id_in_capitals_is_another(world: World) -> None:
+    assert world.ask("owner", "GET", f"/chats/{world.alices.conversation_id.upper()}").status_code == 404
 
 
-def test_mallorys_list_has_nothing_of_alices(mallory: Person, ids: dict[str, str]) -> None:
-    page = mallory.get("/chats").text
-    assert "Mine" in page
-    assert "Secret" not in page
-    assert ids["conversation_id"] not in page
+@pytest.mark.parametrize("guess", GUESSES)
+def test_no_cookie_but_hers_opens_alices_chat(world: World, guess: str) -> None:
+    sid = world.alice.sid
+    owner = world.owner_id(world.alices)
+    known = {"sid": sid, "SID": sid.upper(), "sid!": sid[:-1], "hash": sha256(sid.encode()).hexdigest(), "owner": owner}
+    cookie = GUESSES[guess]
+    for name, value in known.items():
+        cookie = cookie.replace(f"{{{name}}}", value)
+    browser = world.app.test_client(use_cookies=False)
+    chat = filled(CHAT, world.alices)
+    assert browser.get(chat, headers={"Cookie": f"voichat={sid}"}).status_code == 200
+    assert browser.get(chat, headers={"Cookie": f"voichat={cookie}"}).status_code == 404

@@ -20,6 +20,13 @@ class Person:
     def __post_init__(self) -> None:
         self.client = self.app.test_client()
 
+    @property
+    def sid(self) -> str:
+        """What the browser keeps: the only key to its chats."""
+        cookie = self.client.get_cookie("voichat")
+        assert cookie
+        return cookie.value
+
     def get(self, path: str, **options: Any) -> TestResponse:
         return self.client.get(path, **options)
 

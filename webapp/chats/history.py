@@ -101,6 +101,14 @@ def message(database: Database, owner: str, conversation_id: str, message_id: st
     return _message(row)
 
 
+def reply(database: Database, owner: str, conversation_id: str, reply_id: str) -> Message:
+    """The message, if it is an answer. Raises `NotFound`."""
+    found = message(database, owner, conversation_id, reply_id)
+    if found.role != "assistant":
+        raise NotFound
+    return found
+
+
 def adopt(database: Database, from_owner: str, to_owner: str) -> None:
     """All chats of one owner become the other's."""
     with database.write() as connection:

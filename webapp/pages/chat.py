@@ -52,11 +52,11 @@ def go_on(conversation_id: str) -> Redirect:
 @blueprint.post("/chats/<id:conversation_id>/replies/<id:reply_id>/retry")
 def retry(conversation_id: str, reply_id: str) -> Redirect:
     """Safe to repeat with the hidden `attempt`: each attempt has one Retry."""
-    owner = _owner()
-    reply = history.message(house().database, owner, conversation_id, reply_id)
+    owner, at = _owner(), _branch(conversation_id)
+    reply = history.reply(house().database, owner, conversation_id, reply_id)
     if request.form.get("attempt", reply.attempt, type=int) == reply.attempt:
         lease.retry(house().database, reply.id, reply.attempt, _admit(owner))
-    return _to_chat(conversation_id, at=cleaned(request.form.get("at", "")))
+    return _to_chat(conversation_id, at=at)
 
 
 @blueprint.get("/chats/<id:conversation_id>")
@@ -112,6 +112,12 @@ def _composer(messages: list[Message], at: str) -> composer.Composer:
     last = messages[-1]
     action = url_for(".go_on", conversation_id=last.conversation_id)
     return composer.fresh(action, model=last.model, parent=last.id if at and last.role == "assistant" else "")
+
+
+def _branch(conversation_id: str) -> str:
+    """The message whose branch the form's page showed; empty for the newest branch. Raises `NotFound`."""
+    at = cleaned(request.form.get("at", ""))
+    return history.message(house().database, _owner(), conversation_id, at).id if at else ""
 
 
 def _owner() -> str:

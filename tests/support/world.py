@@ -1,0 +1,165 @@
+"""Alice's chats, Mallory's, one that was deleted: what an address may name, and for whom it is there."""
+
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import delete, update
+from werkzeug.test import TestResponse
+
+from tests.support.databases import rows
+from tests.support.pages import Page
+from tests.support.people import Person
+from webapp.chats import lease
+from webapp.db import Database, conversations, messages, metadata
+
+MADE_UP = "0" * 32
+ROLES = ("owner", "stranger", "nobody", "guesser")
+Dump = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What stands in an address. `role` is whose it is, empty if there is no such thing for anybody."""
+
+    conversation_id: str = MADE_UP
+    reply_id: str = MADE_UP
+    role: str = ""
+
+
+class World:
+    """Everything in it is settled, and nothing is written in the background: no page of an unsettled chat is opened.
+
+    The owner is Alice and the stranger Mallory; nobody has no cookie, and the guesser one that no session has.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.alice, self.mallory = Person(app), Person(app)
+        self.alices, self.mallorys = self.chat("owner"), self.chat("stranger")
+        other, self.deleted = self.chat("owner"), self.chat("owner")
+        self.question_id = self.asked(self.alices)
+        self.delete(self.deleted)
+        self.chats = {
+            "Alice's": self.alices,
+            "Mallory's": self.mallorys,
+            "deleted": replace(self.deleted, role=""),
+            "made up": Thing(),
+        }
+        self.wrong_parents = {
+            "reply of another chat of Alice's": self._in_alices(other.reply_id),
+            "reply of Mallory's in Alice's chat": self._in_alices(self.mallorys.reply_id),
+            "reply of Alice's in Mallory's chat": Thing(self.mallorys.conversation_id, self.alices.reply_id),
+            "deleted reply in Alice's chat": self._in_alices(self.deleted.reply_id),
+            "made-up reply in Alice's chat": self._in_alices(MADE_UP),
+            "question in Alice's chat": self._in_alices(self.question_id),
+        }
+
+    @property
+    def database(self) -> Database:
+        database: Database = self.app.extensions["voichat"].database
+        return database
+
+    def person(self, role: str) -> Person:
+        if role in ("owner", "stranger"):
+            return self.alice if role == "owner" else self.mallory
+        person = Person(self.app)
+        if role == "guesser":
+            person.client.set_cookie("voichat", MADE_UP)
+        return person
+
+    def things(self, rule: str) -> dict[str, Thing]:
+        """By name, all that a rule's address may be filled with."""
+        if "<id:" not in rule:
+            return {"": Thing()}
+        return self.chats | (self.wrong_parents if rule.count("<id:") > 1 else {})
+
+    def chat(self, role: str) -> Thing:
+        """Two turns in words that nobody can guess. The first reply, which failed, is the thing's."""
+        person, words = self.person(role), secrets.token_hex(8)
+        chat = person.send(f"First {words}")
+        self.settle("failed", words)
+        person.send(f"Second {words}", chat)
+        self.settle("complete", words)
+        replies = [article.id for article in Page(person.get(chat)).articles if article.role == "assistant"]
+        return Thing(chat.rpartition("/")[2], replies[0], role)
+
+    def asked(self, thing: Thing) -> str:
+        """The id of the first question."""
+        return Page(self.person(thing.role).get(f"/chats/{thing.conversation_id}")).articles[0].id
+
+    def owner_id(self, thing: Thing) -> str:
+        """As only the database knows it."""
+        chats = rows(self.database, conversations)
+        return next(str(row["owner_id"]) for row in chats if row["id"] == thing.conversation_id)
+
+    def settle(self, status: str = "complete", words: str = "") -> None:
+        """End each reply that waits."""
+        problem = "It did not answer." if status == "failed" else ""
+        for reply in lease.unsettled(self.database):
+            if claim := lease.claim(self.database, reply.id, "test"):
+                lease.settle(self.database, claim, lease.Outcome(status, f"Reply {words}", problem))
+
+    def delete(self, thing: Thing) -> None:
+        with self.database.write() as connection:
+            connection.execute(delete(conversations).where(conversations.c.id == thing.conversation_id))
+
+    def wait(self, thing: Thing) -> None:
+        """The thing's reply waits, as after its question was sent."""
+        with self.database.write() as connection:
+            waiting = update(messages).where(messages.c.id == thing.reply_id)
+            connection.execute(waiting.values(status="waiting", waiting_since=0.0))
+
+    def ask(self, role: str, verb: str, path: str, **options: Any) -> TestResponse:
+        """The whole answer. What it left waiting is left so."""
+        with closing(self.person(role).client.open(path, method=verb, **options)) as answer:
+            answer.get_data()
+        return answer
+
+    def _in_alices(self, reply_id: str) -> Thing:
+        return Thing(self.alices.conversation_id, reply_id)
+
+
+def filled(pattern: str, thing: Thing) -> str:
+    """A rule as an address, or a field's value: `<new>` is an id that nothing has."""
+    values = asdict(thing) | {"filename": "style.css", "new": secrets.token_hex(16)}
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values[match[1]], pattern)
+
+
+def form(fields: Mapping[str, str], thing: Thing) -> dict[str, str]:
+    return {name: filled(value, thing) for name, value in fields.items()}
+
+
+def seen(answer: TestResponse) -> tuple[object, ...]:
+    """All that can be seen of an answer, but for its random submit id and the address that it was asked for."""
+    text = re.sub('(name="submit_id" value=)"[0-9a-f]{64}"', r"\1", answer.text)
+    return answer.status_code, sorted(answer.headers), text.replace(f'action="{answer.request.path}"', "")
+
+
+def dump(database: Database) -> Dump:
+    """All that is stored, in the order of the keys."""
+    return {
+        table.name: sorted(rows(database, table), key=lambda row: [row[column.name] for column in table.primary_key])
+        for table in metadata.sorted_tables
+    }
+
+
+def changes(database: Database, act: Callable[[], object]) -> Dump:
+    """The rows that an act has added or written anew, and those that it has deleted, as they were."""
+    before = dump(database)
+    act()
+    after = dump(database)
+    return {
+        name: [row for row in after[name] if row not in before[name]]
+        + [row for row in before[name] if not any(_key(row, name) == _key(kept, name) for kept in after[name])]
+        for name in after
+        if after[name] != before[name]
+    }
+
+
+def _key(row: Mapping[str, Any], table: str) -> list[Any]:
+    return [row[column.name] for column in metadata.tables[table].primary_key]

@@ -1,0 +1,128 @@
+"""Reading writes nothing and shows nothing of anybody else's, wherever the links lead and whatever is asked for."""
+
+import re
+from collections.abc import Iterable, Iterator
+from html import unescape
+from itertools import product
+from time import time
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+from werkzeug.test import TestResponse
+
+from tests.support.databases import rows
+from tests.support.routes import CHAT, QUERIES
+from tests.support.world import ROLES, World, dump, filled
+from webapp.db import conversations, messages, sessions
+from webapp.web.sessions import DAY
+
+READING = ("GET", "HEAD", "OPTIONS")
+
+
+@pytest.fixture
+def world(app: Flask) -> World:
+    """On both databases."""
+    return World(app)
+
+
+def addresses(world: World) -> Iterator[str]:
+    """Every page of every chat, with every query that means something there."""
+    for rule, query in QUERIES.items():
+        for thing in world.things(rule).values():
+            path = filled(rule, thing)
+            yield path
+            yield from (f"{path}?{name}={filled(value, thing)}" for name, value in query.items())
+
+
+def crawled(world: World, role: str, verb: str = "GET") -> dict[str, TestResponse]:
+    """What one gets at every address, and wherever the links and forms of those pages lead."""
+    found: dict[str, TestResponse] = {}
+    left = [*addresses(world), "/nowhere", "/providers"]
+    while left:
+        path = left.pop()
+        if path not in found:
+            page = world.ask(role, "GET", path)
+            found[path] = page if verb == "GET" else world.ask(role, verb, path)
+            left += links(page)
+    return found
+
+
+def links(page: TestResponse) -> list[str]:
+    if page.mimetype != "text/html":
+        return []
+    places = [page.headers.get("Location", ""), *re.findall(r' (?:href|action|src)="([^"]*)"', page.text)]
+    return [unescape(place) for place in places if re.match("/(?!/)", place)]
+
+
+def marks(world: World, owner_id: str) -> set[str]:
+    """Every id and word in the database that is this owner's alone."""
+    chats = {row["id"]: row for row in rows(world.database, conversations) if row["owner_id"] == owner_id}
+    said = [row for row in rows(world.database, messages) if row["conversation_id"] in chats]
+    words = [word for row in said for word in re.findall("[0-9a-f]{16}", row["text"])]
+    titles = [row["title"] for row in chats.values()]
+    return {owner_id, *chats, *titles, *words, *(row["id"] for row in said), *(row["text"] for row in said)}
+
+
+def shown(answers: Iterable[TestResponse], known: set[str]) -> set[str]:
+    """Which of these are in the answers, or in what their headers say."""
+    text = "\n".join(f"{answer.headers}{answer.text}" for answer in answers)
+    return {mark for mark in known if mark in text}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_whoever_reads_writes_nothing_and_gets_no_cookie(world: World, role: str) -> None:
+    before = dump(world.database)
+    for verb in READING:
+        answers = crawled(world, role, verb)
+        assert [path for path, answer in answers.items() if "Set-Cookie" in answer.headers] == []
+        assert [path for path, answer in answers.items() if answer.status_code >= 500] == []
+    assert dump(world.database) == before
+
+
+@pytest.mark.parametrize(("role", "other"), [("owner", "stranger"), ("stranger", "owner")])
+def test_each_finds_all_of_her_own_and_nothing_of_the_others(world: World, role: str, other: str) -> None:
+    ids = {"owner": world.owner_id(world.alices), "stranger": world.owner_id(world.mallorys)}
+    answers = crawled(world, role).values()
+    own, theirs = marks(world, ids[role]), marks(world, ids[other]) | {world.person(other).sid}
+    assert shown(answers, own) == own - {ids[role]}
+    assert shown(answers, theirs) == set()
+
+
+@pytest.mark.parametrize("role", ["nobody", "guesser"])
+def test_without_a_session_there_is_nothing_of_anybodys(world: World, role: str) -> None:
+    answers = crawled(world, role).values()
+    for thing in (world.alices, world.mallorys):
+        assert shown(answers, marks(world, world.owner_id(thing))) == set()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_reply_that_waits_is_claimed_by_its_owners_page_and_by_nothing_else(world: World, role: str) -> None:
+    world.wait(world.alices)
+    before = dump(world.database)
+    for verb, path in product(READING, addresses(world)):
+        if (role, verb) != ("owner", "GET"):
+            world.ask(role, verb, path)
+    assert dump(world.database) == before
+
+
+def test_the_claim_of_a_waiting_reply_changes_nothing_but_that_reply(world: World) -> None:
+    world.wait(world.alices)
+    before = dump(world.database)
+    world.ask("owner", "GET", filled(f"{CHAT}?at=<reply_id>", world.alices))
+    after = dump(world.database)
+    [claimed] = [row for row in after["messages"] if row not in before["messages"]]
+    assert (claimed["id"], claimed["status"], claimed["attempt"]) == (world.alices.reply_id, "complete", 2)
+    assert after | {"messages": before["messages"]} == before
+
+
+def test_the_other_write_of_a_page_is_that_a_session_was_seen_on_another_day(world: World) -> None:
+    with world.database.write() as connection:
+        connection.execute(update(sessions).values(seen_at=time() - 2 * DAY))
+    before = dump(world.database)
+    assert "Set-Cookie" in world.ask("owner", "GET", "/chats").headers
+    after = dump(world.database)
+    [renewed] = [row for row in after["sessions"] if row not in before["sessions"]]
+    [idle] = [row for row in before["sessions"] if row["id_hash"] == renewed["id_hash"]]
+    assert idle | {"seen_at": renewed["seen_at"]} == renewed
+    assert after | {"sessions": before["sessions"]} == before
