@@ -147,6 +147,14 @@ def test_both_halves_of_a_double_click_on_sign_in_are_one_session(alice: Person,
     assert other_half.get(chat).status_code == 200
 
 
+def test_a_colleague_who_knows_the_password_sees_nothing_of_alices(alice: Person, bob: Person) -> None:
+    sign_in(alice)
+    sign_in(bob)
+    chat = alice.send("Secret")
+    assert bob.get(chat).status_code == 404
+    assert "Secret" not in bob.get("/chats").text
+
+
 # Words on their way
 
 

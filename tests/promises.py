@@ -1,0 +1,155 @@
+"""What SECURITY.md promises: each promise with the tests that hold it, and for each test a change that breaks it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Break:
+    """With `old` in `path` replaced by `new`, the test has to fail."""
+
+    path: str
+    old: str
+    new: str
+
+
+OWNER = "(conversations.c.id == conversation_id) & (conversations.c.owner_id == owner)"
+NO_OWNER = Break("webapp/chats/history.py", OWNER, "conversations.c.id == conversation_id")
+
+# The test's file and its name without `test_`, as SECURITY.md has them.
+BREAKS = {
+    # Nobody sees what is not theirs
+    "test_access::each_gets_what_the_table_says": NO_OWNER,
+    "test_access::nobody_can_tell_what_is_not_theirs_from_what_is_not_there": Break(
+        "webapp/pages/errors.py", "return page(404, next_step", "return page(404, request.path, next_step"
+    ),
+    "test_crawl::each_finds_all_of_her_own_and_nothing_of_the_others": Break(
+        "webapp/chats/history.py",
+        "conversations.c.owner_id == owner, conversations.c.updated_at",
+        "conversations.c.updated_at",
+    ),
+    "test_crawl::whoever_reads_writes_nothing_and_gets_no_cookie": Break(
+        "webapp/web/sessions.py", 'row["seen_at"] < time() - DAY', 'row["seen_at"] < time()'
+    ),
+    "test_access::no_cookie_but_hers_opens_alices_chat": Break(
+        "webapp/web/sessions.py",
+        "return sha256(sid.encode()).hexdigest()",
+        "return sha256(sid[:31].encode()).hexdigest()",
+    ),
+    "test_nginx::two_people_never_see_each_others_pages": Break(
+        "webapp/web/security.py", '"Cache-Control": "no-store"', '"Cache-Control": "public, max-age=60"'
+    ),
+    # Sign-in
+    "test_signin::every_address_that_is_not_public_turns_nobody_in_whatever_the_method": Break(
+        "webapp/web/signin.py", "app.before_request(_knock)", "pass"
+    ),
+    "test_signin::sign_out_ends_the_session_on_the_server": Break("webapp/web/sessions.py", "if ends:", "if False:"),
+    "test_signin::a_late_request_never_revives_a_session": Break(
+        "webapp/web/sessions.py",
+        'return not row["ended"] and',
+        'return bool(json.loads(row["data"]) or self._upsert) and',
+    ),
+    "test_sessions::a_late_request_does_not_bring_an_ended_session_back": Break(
+        "webapp/web/sessions.py",
+        "mine = (sessions.c.id_hash == store_id) & ~sessions.c.ended",
+        "mine = sessions.c.id_hash == store_id",
+    ),
+    "test_signin::a_new_password_asks_everybody_again": Break(
+        "webapp/web/password.py", 'if not signed_in or signed_in["key"] != self._key():', "if not signed_in:"
+    ),
+    "test_signin::a_sign_in_ends_after_thirty_days_however_often_it_is_used": Break(
+        "webapp/web/password.py", 'signed_in["since"] > now - self._seconds and', ""
+    ),
+    "test_signin::after_five_wrong_passwords_an_address_waits_each_time_twice_as_long": Break(
+        "webapp/users/attempts.py", "        if wait > 0:\n            raise TooManyAttempts(wait)\n", ""
+    ),
+    "test_signin::guesses_that_come_all_at_once_are_counted_one_by_one": Break(
+        "webapp/users/attempts.py", "count=count + 1", "count=count"
+    ),
+    "test_proxy_signin::a_name_counts_only_from_a_trusted_proxy": Break(
+        "webapp/web/security.py", " or name == self.user", ""
+    ),
+    "test_proxy_signin::behind_nginx_with_oauth2_proxy_each_is_who_the_sign_in_says_whatever_they_claim": Break(
+        "deploy/nginx-oauth2-proxy.conf", "proxy_set_header X-Forwarded-User $user;", ""
+    ),
+    "test_proxy_signin::nothing_is_taken_along_unasked": Break(
+        "webapp/pages/auth.py", 'if owner and "chats" in request.form:', "if owner:"
+    ),
+    "test_forget::a_forgotten_browser_has_no_cookie_and_no_chats": Break(
+        "webapp/pages/auth.py",
+        '    sessions.end()\n    return _see(url_for("chat.new"))',
+        '    return _see(url_for("chat.new"))',
+    ),
+    "test_forget::its_chats_are_deleted_if_that_was_asked_for_and_nobody_elses": Break(
+        "webapp/chats/history.py",
+        "delete(conversations).where(conversations.c.owner_id == owner)",
+        "delete(conversations)",
+    ),
+    # Limits
+    "test_limits::of_twenty_people_who_send_at_once_to_two_workers_exactly_seven_are_let_in": Break(
+        "webapp/users/limits.py", "    WHERE meters.empty_at <= :fullest\n", ""
+    ),
+    "test_limits::a_fresh_cookie_is_no_fresh_address": Break(
+        "webapp/users/limits.py",
+        "        if sender.address:\n            theirs_too",
+        "        if False:\n            theirs_too",
+    ),
+    "test_limits::no_table_says_from_where_somebody_came": Break(
+        "webapp/web/addresses.py",
+        'submit.derive("address", network(ip_address(request.remote_addr or "")))',
+        'network(ip_address(request.remote_addr or ""))',
+    ),
+    # Other sites, other names, proxies
+    "test_security::what_another_site_makes_a_browser_send_is_not_carried_out": Break(
+        "webapp/web/security.py", "if request.method not in READING and is_cross_site(request):", "if False:"
+    ),
+    "test_security::under_a_foreign_name_there_is_nothing_at_all": Break(
+        "webapp/web/security.py", "if given and not is_host_trusted(request.host, names):", "if False:"
+    ),
+    "test_security::what_was_forwarded_counts_only_from_a_proxy_that_the_admin_named": Break(
+        "webapp/web/security.py", "return any(peer in network for network in self.networks)", "return True"
+    ),
+    "test_signin::the_password_leads_to_the_page_that_was_asked_for_and_nowhere_else": Break(
+        "webapp/pages/auth.py",
+        "return asked if LOCAL_PATH.fullmatch(asked) else otherwise",
+        "return asked or otherwise",
+    ),
+    # What messages hold
+    "test_hostile_page::a_hostile_message_does_nothing": Break(
+        "webapp/markdown.py", '"InlineHtml": _Writer.literal', '"InlineHtml": _Writer._put'
+    ),
+    "test_hostile_page::a_hostile_title_does_nothing": Break(
+        "templates/conversations.html", "{{ conversation.title }}", "{{ conversation.title|safe }}"
+    ),
+    "test_markdown::an_image_is_a_link_and_never_loaded": Break(
+        "webapp/markdown.py",
+        'self._put(opener + escape(alt or image["dest_url"]) + closer)',
+        'self._put(f\'<img src="{image["dest_url"]}">\')',
+    ),
+    "test_mathml::code_shows_what_nobody_would_see": Break("webapp/characters.py", r"\u202a-\u202e", ""),
+    "test_headers::every_answer_carries_the_headers_that_protect_its_reader": Break(
+        "webapp/web/security.py", '"default-src": "\'none\'"', '"default-src": "\'self\'"'
+    ),
+    # Keys, tokens, words
+    "test_cookie::the_cookie_is_named_and_marked_for_where_voichat_stands": Break(
+        "webapp/web/sessions.py", '"httponly": True', '"httponly": False'
+    ),
+    "test_sessions::no_table_holds_the_id_of_a_session_but_its_hash": Break(
+        "webapp/web/sessions.py", "return sha256(sid.encode()).hexdigest()", "return sid"
+    ),
+    "test_sessions::a_submit_id_that_a_client_made_up_leads_into_nobodys_session": Break(
+        "webapp/web/submit.py",
+        'return hmac.compare_digest(signature.encode(), derive("submit", nonce).encode())',
+        "return True",
+    ),
+    "test_logs::behind_gunicorn_no_canary_gets_into_the_log": Break(
+        "webapp/db.py", "hide_parameters=True", "hide_parameters=False"
+    ),
+    "providers/test_https::nothing_is_sent_to_whom_is_not_trusted": Break(
+        "webapp/providers/http.py",
+        "self._tls = ssl.create_default_context()",
+        "self._tls = ssl._create_unverified_context()",
+    ),
+    "providers/test_http::a_redirect_is_not_followed": Break(
+        "webapp/providers/http.py", "                _refuse_redirect(answer)\n", ""
+    ),
+}
