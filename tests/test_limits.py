@@ -96,7 +96,7 @@ def test_three_may_come_at_once_and_then_one_each_time_that_a_third_of_the_perio
     assert [send(alice) for _ in range(4)] == [303, 303, 303, 429]
 
 
-@pytest.mark.parametrize("number", [7, 60, 1000])
+@pytest.mark.parametrize("number", [9, 19, 60, 1000])
 @ON_ONE_DATABASE
 def test_a_limit_is_met_to_the_message_however_its_steps_are_rounded(
     database: Database, clock: Clock, number: int
