@@ -8,6 +8,7 @@ from webapp.db import Database, metadata
 from webapp.settings import load
 
 database = Database(load().database)
+database.create()
 if database.is_sqlite:
     # Kept in the file. Here, because two workers that set it at once find the database locked.
     with closing(database.engine.raw_connection()) as raw:

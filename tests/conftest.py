@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 from threading import Event
 
 import pytest
-import sqlalchemy
 from flask import Flask
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.providers.upstream import Upstream, voigpt
 from tests.support import servers
+from tests.support.databases import create_database
 from tests.support.held import held
 from tests.support.people import Person
 from tests.support.servers import Voichat
@@ -62,10 +62,10 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
-    with TemporaryDirectory() as folder, servers.postgresql(Path(folder)) as url:
-        _create_database(url, "template_voichat")
-        servers.migrate(f"{url}/template_voichat", Path(folder))
-        yield url
+    with TemporaryDirectory() as folder, servers.postgresql(Path(folder)) as server:
+        create_database(server.url, "template_voichat")
+        servers.migrate(f"{server.url}/template_voichat", Path(folder))
+        yield server.url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -77,7 +77,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{path}"
     url: str = request.getfixturevalue("postgresql_server")
     name = f"t{tmp_path.name}_{os.getpid()}".lower().replace("-", "_")[-60:]
-    _create_database(url, name, "TEMPLATE template_voichat")
+    create_database(url, name, "TEMPLATE template_voichat")
     return f"{url}/{name}"
 
 
@@ -166,8 +166,8 @@ def serve(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
     """Starts the product behind gunicorn; `serve(VOICHAT_REPLIES="1")` sets more."""
     with ExitStack() as stack:
 
-        def start(**more: str) -> Voichat:
-            server = Voichat(environment | more, tmp_path / "log")
+        def start(app: str = "", **more: str) -> Voichat:
+            server = Voichat(environment | more, tmp_path / "log", app)
             stack.callback(server.stop)
             server.start()
             return server
@@ -190,10 +190,3 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
-
-
-def _create_database(url: str, name: str, options: str = "") -> None:
-    engine = sqlalchemy.create_engine(f"{url}/postgres", isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}" {options}')
-    engine.dispose()

@@ -35,7 +35,7 @@ BREAKS = {
         "return sha256(sid.encode()).hexdigest()",
         "return sha256(sid[:31].encode()).hexdigest()",
     ),
-    "test_nginx::two_people_never_see_each_others_pages": Break(
+    "test_nginx::no_page_comes_from_the_cache": Break(
         "webapp/web/security.py", '"Cache-Control": "no-store"', '"Cache-Control": "public, max-age=60"'
     ),
     # Sign-in

@@ -77,6 +77,7 @@ def test_the_newest_version_is_the_one_head_of_all_migrations() -> None:
 
 def test_an_empty_database_has_no_version(tmp_path: Path) -> None:
     empty = Database(f"sqlite:///{tmp_path / 'empty'}")
+    empty.create()
     assert empty.version() is None
     empty.close()
 

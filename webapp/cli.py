@@ -4,11 +4,13 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 from flask import Flask
 
 from .db import Database, DatabaseError, newest_version
+from .outages import DAMAGED, outage
 from .parsers import Address
 from .settings import ROOT, Settings, SettingsError, make_data_folder
 from .web.password import hashed
@@ -18,8 +20,8 @@ def init_app(app: Flask, settings: Settings, database: Database) -> None:
     @app.cli.command()
     def serve() -> None:
         """Prepare what is missing and serve behind gunicorn."""
-        prepare(settings, database)
         refuse_busy_port(settings.bind)
+        prepare(settings, database)
         os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "wsgi:app"])  # noqa: S606 - no shell is meant
 
     @app.cli.command("hash-password")
@@ -39,6 +41,10 @@ def prepare(settings: Settings, database: Database) -> None:
     os.umask(0o077)
     try:
         make_data_folder(settings)
+        if database.file and not database.file.exists():
+            begin_anew(database, database.file)
+        if damage := database.damage():
+            raise click.ClickException(f"The database {DAMAGED}: {damage}.")
         version = database.version() or ""
         if version > newest_version():
             raise click.ClickException(f"The database is newer ({version}) than this Voichat: update Voichat.")
@@ -47,9 +53,24 @@ def prepare(settings: Settings, database: Database) -> None:
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     except DatabaseError as error:
-        raise click.ClickException(f"The database does not answer: {_reason(error)}.") from None
+        raise click.ClickException(f"The database {outage(error) or 'fails'}: {_reason(error)}.") from None
     finally:
         database.close()
+
+
+def begin_anew(database: Database, file: Path) -> None:
+    """Make the database's file and say so: it may be that another was lost. Raises `ClickException`."""
+    written_last = Path(f"{file}-wal")
+    if written_last.exists():
+        raise click.ClickException(
+            f"The database {file} is gone, but {written_last.name} beside it is not:"
+            f" put the database back, or remove {written_last.name} too to begin without history."
+        )
+    try:
+        database.create()
+    except OSError as error:
+        raise click.ClickException(f"The database {file} cannot be made: {error.strerror}.") from None
+    click.echo(f"Voichat begins with a new, empty database: {file}")
 
 
 def _reason(error: DatabaseError) -> str:

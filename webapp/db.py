@@ -1,16 +1,20 @@
 """Tables, engine, transactions: SQLite in WAL mode or PostgreSQL, from one SQL text."""
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Dialect,
     Double,
+    ExceptionContext,
     ForeignKey,
     Index,
     Integer,
@@ -24,7 +28,11 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import SQLAlchemyError as DatabaseError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from .outages import NoTurn, may_outlast
 
 __all__ = [
     "UNSETTLED",
@@ -154,10 +162,13 @@ class Database:
             hide_parameters=True,
             connect_args={} if self.is_sqlite else POSTGRESQL,
         )
-        # SQLite has one writer; queueing here is fair, its busy handler is not.
-        self._writer = Lock() if self.is_sqlite else nullcontext()
+        self._writer = Lock()
+        event.listen(self.engine, "handle_error", _distrust)
         if self.is_sqlite:
+            event.listen(self.engine, "do_connect", _open_sqlite)
             event.listen(self.engine, "connect", _configure_sqlite)
+            event.listen(self.engine, "connect", self._note_file)
+            event.listen(self.engine, "checkout", self._check_file)
             event.listen(self.engine, "begin", _begin_sqlite)
 
     @contextmanager
@@ -171,10 +182,12 @@ class Database:
         """One short transaction. `durable=False` may be lost at a power cut, never at a crash of ours."""
         options = {"begin": "IMMEDIATE", "synchronous": "FULL" if durable else "NORMAL"}
         with (
-            self._writer,
+            self._turn(),
             self.engine.connect().execution_options(**options) as connection,
             connection.begin(),
         ):
+            if not self.is_sqlite:
+                connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'"))
             if not (self.is_sqlite or durable):
                 connection.execute(text("SET LOCAL synchronous_commit = off"))
             yield connection
@@ -192,13 +205,68 @@ class Database:
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
+    @property
+    def file(self) -> Path | None:
+        """SQLite's."""
+        return Path(str(self.engine.url.database)) if self.is_sqlite else None
+
+    def create(self) -> None:
+        """Make SQLite's file, which nothing else does: who has lost it is to hear of that. Raises `OSError`."""
+        if self.file:
+            self.file.touch(mode=0o600)
+
+    def damage(self) -> str:
+        """What SQLite finds wrong with its file, all of which it reads; empty if nothing."""
+        if not self.is_sqlite:
+            return ""
+        with self.read() as connection:
+            found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+        return "" if found == "ok" else " ".join(found.split())
+
     def close(self) -> None:
         self.engine.dispose()
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return self._one_at_a_time() if self.is_sqlite else nullcontext()
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """SQLite has one writer; queueing here is fair, its busy handler is not."""
+        if not self._writer.acquire(timeout=BUSY_SECONDS):
+            raise NoTurn("another transaction of this process does not end")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+    def _note_file(self, _connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["file"] = self._file_there()
+
+    def _check_file(self, _connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        """A file that was moved or deleted goes on to take what its connections write, and nobody sees it again."""
+        if record.info["file"] != self._file_there():
+            raise DisconnectionError
+
+    def _file_there(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(str(self.file))
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 def newest_version() -> str:
     """The migration that this code needs: migrations are named by number."""
     return max(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _distrust(context: ExceptionContext) -> None:
+    if may_outlast(context.original_exception):
+        context.is_disconnect = True
+
+
+def _open_sqlite(dialect: Dialect, _record: Any, args: list[str], options: dict[str, Any]) -> Any:
+    return dialect.connect(f"file:{quote(args[0])}?mode=rw", uri=True, **options)
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -11,6 +11,13 @@ from sqlalchemy import Table, func, select
 from webapp.db import Database
 
 
+def create_database(url: str, name: str, options: str = "") -> None:
+    engine = sqlalchemy.create_engine(f"{url}/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}" {options}')
+    engine.dispose()
+
+
 def count(database: Database, table: Table) -> int:
     with database.read() as connection:
         return connection.execute(select(func.count()).select_from(table)).scalar_one()
@@ -25,7 +32,8 @@ def rows(database: Database, table: Table) -> list[dict[str, Any]]:
 def away(database: Database) -> Iterator[None]:
     """The database is down: its file cannot be opened, or its server lets nobody in."""
     if database.is_sqlite:
-        with _file_away(Path(str(database.engine.url.database)), database):
+        assert database.file
+        with _file_away(database.file):
             yield
     else:
         _let_in(database, False)
@@ -34,8 +42,7 @@ def away(database: Database) -> Iterator[None]:
 
 
 @contextmanager
-def _file_away(path: Path, database: Database) -> Iterator[None]:
-    database.close()  # a connection that is open goes on with the moved file
+def _file_away(path: Path) -> Iterator[None]:
     moved = path.rename(path.with_suffix(".away"))
     path.mkdir()
     yield

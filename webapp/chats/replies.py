@@ -4,7 +4,7 @@ import logging
 from threading import Event, Lock, Thread
 from time import monotonic, time
 
-from ..db import Database
+from ..db import Database, DatabaseError
 from . import lease
 from .live import Followers, Seat
 from .writers import Complete, Writers
@@ -38,9 +38,15 @@ class Replies:
                 self._ticker.start()
 
     def start(self, reply_id: str) -> None:
-        """Write the reply here if it waits, its turn has come and a place is free; else the ticker tries again."""
+        """Write the reply here if it waits, its turn has come and a place is free; else the ticker tries again.
+
+        So it does if the database can be read but not written.
+        """
         self.open()
-        self._writers.start(reply_id)
+        try:
+            self._writers.start(reply_id)
+        except DatabaseError:
+            log.exception("reply %s cannot be begun yet", reply_id)
 
     def seat(self) -> Seat | None:
         """A seat for a page that follows replies; None when every one is taken."""
@@ -73,7 +79,8 @@ class Replies:
                 self._tick()
                 pause = TICK_SECONDS
             except Exception:  # without the ticker, leases run out and nobody is woken
-                log.exception("a tick failed")
+                if pause == TICK_SECONDS:  # an outage is logged once
+                    log.exception("a tick failed")
                 pause = PAUSE_SECONDS
 
     def _tick(self) -> None:

@@ -5,17 +5,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Condition, Event
-from time import monotonic
 from typing import TypeAlias
 
 from .. import markdown
 from ..db import Database, DatabaseError
+from ..outages import outage
 from ..providers.base import Completion, Messages, ProviderError
 from . import history, lease
 from .lease import Claim, Outcome
 from .text import cleaned
 
-SETTLE_SECONDS = 300.0
 SETTLE_PAUSE_SECONDS = 1.0
 CUTTING_SECONDS = 5.0
 OUR_FAULT = "Something went wrong on this server; its log says what."
@@ -132,16 +131,24 @@ class Writers:
         return completion
 
     def _settle(self, claim: Claim, outcome: Outcome) -> None:
-        """A database that is away for a while must not cost the text."""
-        deadline = monotonic() + SETTLE_SECONDS
-        while True:
-            try:
-                lease.settle(self._database, claim, outcome)
-                return
-            except DatabaseError:
-                log.exception("reply %s cannot be stored yet", claim.reply_id)
-                if monotonic() > deadline or self._closing.wait(SETTLE_PAUSE_SECONDS):
-                    raise
+        """A database that is away must not cost the text: it is kept here for as long as this process lives."""
+        has_failed = False
+        while not self._is_settled(claim, outcome):
+            if not has_failed:
+                log.error("reply %s cannot be stored yet", claim.reply_id)
+            has_failed = True
+            self._closing.wait(SETTLE_PAUSE_SECONDS)
+
+    def _is_settled(self, claim: Claim, outcome: Outcome) -> bool:
+        """False while the database is away."""
+        is_last_try = self._closing.is_set()
+        try:
+            lease.settle(self._database, claim, outcome)
+        except DatabaseError as error:
+            if is_last_try or not outage(error):
+                raise
+            return False
+        return True
 
 
 def _rendered(outcome: Outcome) -> Outcome:

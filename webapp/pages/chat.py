@@ -14,11 +14,11 @@ from ..chats import history, lease
 from ..chats.live import Seat
 from ..chats.records import Message, NotFound
 from ..chats.text import cleaned
-from ..db import Database, DatabaseError
+from ..db import DatabaseError
 from ..users.limits import Sender
 from ..web import addresses, signin
 from . import composer, rendering
-from .house import house
+from .house import House, house
 
 log = logging.getLogger(__name__)
 
@@ -66,12 +66,10 @@ def show(conversation_id: str) -> Response:
     conversation = history.conversation(house().database, owner, conversation_id)
     messages = history.branch(house().database, owner, conversation_id, at)
     page = {"conversation": conversation, "messages": messages, "at": at, "composer": _composer(messages, at)}
-    waiting = next((message for message in messages if not message.is_settled), None)
-    if waiting is None or request.method == "HEAD":
+    if request.method == "HEAD" or all(message.is_settled for message in messages):
         return Response(_whole(page))
-    house().replies.start(waiting.id)
     seat = house().replies.seat()
-    return _stream(page, Live(seat, house().database, owner)) if seat else Response(_whole(page))
+    return _stream(page, Live(seat, house(), owner)) if seat else Response(_whole(page))
 
 
 @dataclass(frozen=True)
@@ -79,10 +77,12 @@ class Live:
     """What the template of an unsettled reply asks for, after the first byte: what goes wrong is logged."""
 
     seat: Seat
-    database: Database
+    house: House
     owner: str
 
     def follow(self, reply: Message) -> Iterator[None]:
+        """Starts the reply if it waits. The page before it has been sent, whatever the database does now."""
+        self.house.replies.start(reply.id)
         try:
             yield from self.seat.follow(reply.id)
         except DatabaseError:
@@ -90,7 +90,7 @@ class Live:
 
     def now(self, reply: Message) -> Message:
         try:
-            return history.message(self.database, self.owner, reply.conversation_id, reply.id)
+            return history.message(self.house.database, self.owner, reply.conversation_id, reply.id)
         except (DatabaseError, NotFound):
             log.exception("reply %s cannot be shown", reply.id)
             return reply

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..chats.records import Gone, NotFound
 from ..db import DatabaseError
+from ..outages import outage
 from ..users.limits import LimitReached
 from . import composer, rendering
 from .house import house
@@ -34,7 +35,7 @@ ADVICE = {
     413: Advice("", "Go back and shorten it."),
     429: Advice("", "Go back and try again then."),
     500: Advice("Something went wrong on this server; its log says what.", "Try again in a moment."),
-    503: Advice("The server's database does not answer.", "Nothing was sent. Try again in a moment."),
+    503: Advice("The server cannot do this now.", "Try again in a moment."),
 }
 ASK_AGAIN_SECONDS = 5
 SOON_SECONDS = 120
@@ -97,7 +98,9 @@ def _opening(seconds: float | None) -> str:
     return f"at {rendering.clock(opens)}"
 
 
-def _database_error(error: DatabaseError) -> tuple[str, int, dict[str, str]]:
-    log.error("the database does not answer: %s", error)
-    html, status = page(503)
-    return html, status, {"Retry-After": "5"}
+def _database_error(error: DatabaseError) -> tuple[str, int] | tuple[str, int, dict[str, str]]:
+    what = outage(error)
+    log.error("the database %s: %s", what or "refuses what it was asked", error)
+    if not what:
+        return page(500)
+    return *page(503, f"The server's database {what}."), {"Retry-After": "5"}

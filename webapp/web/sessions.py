@@ -7,6 +7,7 @@ ended is never made again, the database knows only the hash of an id, and values
 import json
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from time import time
@@ -163,8 +164,9 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
             return Session()
         found = Session(json.loads(row["data"]), sid)
         if row["seen_at"] < time() - DAY:
-            self._touch(store_id)
-            found.needs_cookie = True
+            with suppress(DatabaseError):  # what can be read can be shown
+                self._touch(store_id)
+                found.needs_cookie = True
         return found
 
     def _is_alive(self, row: RowMapping) -> bool:
