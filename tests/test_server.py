@@ -177,12 +177,13 @@ def test_a_message_that_nobody_had_begun_to_answer_when_the_server_was_killed_is
 
 
 def test_ctrl_c_ends_the_server_and_the_open_page_says_that_the_reply_was_interrupted(
-    voichat: Voichat, alice: Visitor, may_answer: Event
+    voichat: Voichat, alice: Visitor, may_answer: Event, upstream: Upstream
 ) -> None:
     may_answer.clear()
     chat = alice.send("Hi")
     with alice.open(chat) as page:
         page.read_until("Writing…")
+        wait_until(lambda: upstream.asked_for("POST"))
         began = time.monotonic()
         voichat.press_ctrl_c()
         voichat.wait()
@@ -197,11 +198,12 @@ def test_ctrl_c_ends_the_server_and_the_open_page_says_that_the_reply_was_interr
 
 @on_sqlite
 def test_a_server_that_is_told_to_terminate_lets_the_reply_on_its_way_finish(
-    voichat: Voichat, alice: Visitor, may_answer: Event
+    voichat: Voichat, alice: Visitor, may_answer: Event, upstream: Upstream
 ) -> None:
     may_answer.clear()
     with alice.open(alice.send("Hi")) as page:
         page.read_until("Writing…")
+        wait_until(lambda: upstream.asked_for("POST"))
         voichat.terminate()
         wait_until(lambda: not voichat.is_ready())
         may_answer.set()
@@ -212,13 +214,14 @@ def test_a_server_that_is_told_to_terminate_lets_the_reply_on_its_way_finish(
 
 @on_sqlite
 def test_a_server_that_is_told_to_terminate_cuts_the_reply_before_it_is_killed_itself(
-    serve: Serve, may_answer: Event
+    serve: Serve, may_answer: Event, upstream: Upstream
 ) -> None:
     may_answer.clear()
     voichat = serve(GUNICORN_CMD_ARGS="--graceful-timeout 11")  # one second of it is for replies to finish
     alice = Visitor(voichat)
     with alice.open(alice.send("Hi")) as page:
         page.read_until("Writing…")
+        wait_until(lambda: upstream.asked_for("POST"))
         voichat.terminate()
         assert '<span class="end" data-status="interrupted">' in page.read_to_its_end()
     voichat.wait()

@@ -34,6 +34,7 @@ class Followers:
         self._is_unsettled = is_unsettled
         self._changed = Condition()
         self._awaited: dict[str, list[Event]] = {}
+        self._is_closed = False
 
     def seat(self) -> Seat | None:
         """None when every seat is taken."""
@@ -56,6 +57,7 @@ class Followers:
         """Let those whose replies settle within `seconds` hear of it, and send the others home."""
         with self._changed:
             self._changed.wait_for(lambda: not self._awaited, seconds)
+            self._is_closed = True
         self.wake(self.awaited())
 
     @contextmanager
@@ -65,7 +67,7 @@ class Followers:
         with self._changed:
             self._awaited.setdefault(reply_id, []).append(event)
         try:
-            if not self._is_unsettled(reply_id):
+            if self._is_closed or not self._is_unsettled(reply_id):
                 event.set()
             yield event
         finally:

@@ -23,8 +23,7 @@ class Replies:
     def __init__(self, database: Database, complete: Complete, *, places: int, seats: int) -> None:
         self._database = database
         self._writers = Writers(database, complete, places, self._wake)
-        self._followers = Followers(seats, self._is_worth_waiting)
-        self._closing = Event()
+        self._followers = Followers(seats, self._is_unsettled)
         self._closed = Event()
         self._opening = Lock()
         self._ticker: Thread | None = None
@@ -59,15 +58,14 @@ class Replies:
 
     def close(self, grace: float = 0.0) -> None:
         """Begin nothing more; after `grace` seconds cut what is live, its text kept, and send the followers home."""
-        self._closing.set()
         self._writers.close(grace)
         self._followers.close(HOMEWARD_SECONDS)
         self._closed.set()
         if self._ticker:
             self._ticker.join(PAUSE_SECONDS)
 
-    def _is_worth_waiting(self, reply_id: str) -> bool:
-        return not self._closing.is_set() and lease.is_unsettled(self._database, reply_id)
+    def _is_unsettled(self, reply_id: str) -> bool:
+        return lease.is_unsettled(self._database, reply_id)
 
     def _wake(self, reply_id: str) -> None:
         self._followers.wake({reply_id})
