@@ -78,6 +78,7 @@ def test_a_worker_is_killed_and_the_same_form_again_is_one_message_one_reply_and
         assert asked(upstream) == ["My letter"] * (calls + 1)
     assert [each.words for each in said(alice.get(chat).text)] == ["My letter", "Hello."]
     assert alice.get("/chats").text.count('href="/chats/') == 1
+    alice.voichat.kill()  # quicker than a stop
 
 
 @on_sqlite

@@ -163,7 +163,7 @@ class Database:
             connect_args={} if self.is_sqlite else POSTGRESQL,
         )
         self._writer = Lock()
-        event.listen(self.engine, "handle_error", _distrust)
+        event.listen(self.engine, "handle_error", self._distrust)
         if self.is_sqlite:
             event.listen(self.engine, "do_connect", _open_sqlite)
             event.listen(self.engine, "connect", _configure_sqlite)
@@ -226,6 +226,14 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
 
+    def _distrust(self, context: ExceptionContext) -> None:
+        """Idle connections are closed too: SQLite's share what they know of their file, as that it is read-only."""
+        if may_outlast(context.original_exception):
+            context.is_disconnect = True
+            if context.execution_context:
+                context.execution_context.cursor.close()  # an open one keeps its connection open
+            self.engine.dispose()
+
     def _turn(self) -> AbstractContextManager[None]:
         return self._one_at_a_time() if self.is_sqlite else nullcontext()
 
@@ -258,11 +266,6 @@ class Database:
 def newest_version() -> str:
     """The migration that this code needs: migrations are named by number."""
     return max(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
-
-
-def _distrust(context: ExceptionContext) -> None:
-    if may_outlast(context.original_exception):
-        context.is_disconnect = True
 
 
 def _open_sqlite(dialect: Dialect, _record: Any, args: list[str], options: dict[str, Any]) -> Any:

@@ -26,8 +26,8 @@ SERVE = [sys.executable, "-m", "flask", "--app", "wsgi", "serve"]
 def missing(what: str) -> NoReturn:
     """Leave a test out for want of a server or browser; with `CI=true` that is a failure."""
     if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is not installed, and CI=true leaves nothing out")
-    pytest.skip(f"{what} is not installed")
+        pytest.fail(f"{what} is missing, and CI=true leaves nothing out")
+    pytest.skip(f"{what} is missing")
 
 
 def free_port() -> int:

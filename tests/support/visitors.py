@@ -2,12 +2,13 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from html import unescape
-from http.client import HTTPConnection, HTTPMessage, HTTPResponse
+from http.client import HTTPConnection, HTTPMessage, HTTPResponse, IncompleteRead
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -64,7 +65,13 @@ class OpenPage(AbstractContextManager["OpenPage"]):
 
     def read_to_its_end(self) -> str:
         """Raises `IncompleteRead` where the connection ends before the page."""
-        return (self._read + self._response.read()).decode()
+        deadline = time.monotonic() + PATIENCE  # a page that goes on writing would be read for ever
+        while came := self._response.read1(65536):
+            self._read += came
+            assert time.monotonic() < deadline, self._read.decode()
+        if self._response.length:
+            raise IncompleteRead(self._read, self._response.length)
+        return self._read.decode()
 
     def __exit__(self, *_: object) -> None:
         self._response.close()
@@ -132,6 +139,15 @@ class Visitor:
 def said(page: str) -> list[Shown]:
     pattern = r'<article[^>]* data-role="(\w+)" data-status="(\w+)">(.*?)</article>'
     return [Shown(*found) for found in re.findall(pattern, page, re.DOTALL)]
+
+
+def refusal(answer: Answer) -> tuple[str, str]:
+    """The one sentence of the page that says 503, and the words that stand in its composer."""
+    assert answer.status == 503, answer.text
+    assert answer.headers["Retry-After"]
+    [sentence] = re.findall("<h1>(.*?)</h1>", answer.text)
+    [words] = re.findall(r'<textarea[^>]* name="message"[^>]*>\n?(.*?)</textarea>', answer.text, re.DOTALL) or [""]
+    return unescape(sentence), unescape(words)
 
 
 def at_once(work: Callable[[T], R], items: Iterable[T]) -> list[R]:

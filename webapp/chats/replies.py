@@ -82,12 +82,13 @@ class Replies:
                 pause = PAUSE_SECONDS
 
     def _tick(self) -> None:
-        self._renew()
+        """First what needs reading alone: there are times when nothing can be written."""
         awaited = self._followers.awaited()
         found = lease.unsettled(self._database)
+        self._followers.wake(awaited - {reply.id for reply in found if not reply.is_stale})
+        self._renew()
         if any(reply.is_stale for reply in found):
             lease.expire(self._database)
-        self._followers.wake(awaited - {reply.id for reply in found if not reply.is_stale})
         for reply_id in lease.ready(found, before=time() - SWEEP_SECONDS):
             if not self._writers.start(reply_id):
                 break
