@@ -6,12 +6,15 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from sqlalchemy import update
 
 from tests.providers.upstream import Upstream
 from tests.support.disks import Disk, small_disk
 from tests.support.servers import Voichat, wait_until
 from tests.support.servers import refusal as refusal_to_start
 from tests.support.visitors import Visitor, refusal, said
+from webapp.db import Database, sessions
+from webapp.web.sessions import DAY
 
 Serve = Callable[..., Voichat]
 
@@ -42,6 +45,13 @@ def words_and_ends(visitor: Visitor, chat: str) -> list[tuple[str, str]]:
 
 def asked(upstream: Upstream) -> list[str]:
     return [each.json["messages"][-1]["content"] for each in upstream.asked_for("POST")]
+
+
+def let_days_pass(database: Database) -> None:
+    """So that a visit is due to be written down."""
+    with database.write() as connection:
+        connection.execute(update(sessions).values(seen_at=sessions.c.seen_at - 2 * DAY))
+    database.close()
 
 
 def test_on_a_full_disk_the_words_stay_in_the_composer_and_a_reply_waits_to_be_stored_until_there_is_room(
@@ -76,7 +86,7 @@ def test_on_a_full_disk_the_words_stay_in_the_composer_and_a_reply_waits_to_be_s
 
 
 def test_a_read_only_disk_can_be_read_and_what_waits_is_answered_once_it_can_be_written(
-    serve: Serve, environment: dict[str, str], disk: Disk, may_answer: Event, upstream: Upstream
+    serve: Serve, environment: dict[str, str], disk: Disk, database: Database, may_answer: Event, upstream: Upstream
 ) -> None:
     may_answer.clear()
     voichat = serve("tests.support.kills:app", KILLS=str(disk.folder), WEB_CONCURRENCY="1", VOICHAT_REPLIES="1")
@@ -86,6 +96,7 @@ def test_a_read_only_disk_can_be_read_and_what_waits_is_answered_once_it_can_be_
     bobs = bob.send("I wait")
     voichat.kill()  # nobody can make a disk read-only while files are open there, but a failing disk
     may_answer.set()
+    let_days_pass(database)
     disk.make_read_only()
     assert "cannot be written (Read-only file system)" in refusal_to_start(environment)
 

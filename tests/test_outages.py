@@ -1,11 +1,8 @@
 """The database is held by another program, or its server is stopped, crashes and comes back; nothing is restarted."""
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -17,19 +14,13 @@ import pytest
 from tests.providers.upstream import Upstream
 from tests.support import servers
 from tests.support.crowd import LONG_SECONDS, PATIENCE, Crowd, chance, echo
-from tests.support.databases import create_database
+from tests.support.databases import create_database, held_by_another
 from tests.support.servers import PostgreSQL, Voichat, wait_until
 from tests.support.visitors import Visitor, at_once, refusal, said
 from webapp.db import BUSY_SECONDS, Database
 
 Serve = Callable[..., Voichat]
 
-HOLD = """
-import sqlite3, sys
-sqlite3.connect(sys.argv[1]).execute("BEGIN EXCLUSIVE")
-print("held", flush=True)
-sys.stdin.read()
-"""
 NO_ANSWER = "The server's database does not answer."
 
 
@@ -42,23 +33,6 @@ def words(visitor: Visitor, chat: str) -> list[str]:
 
 
 # Held by another program
-
-
-@contextmanager
-def held_by_another(database: Database) -> Iterator[None]:
-    """Nobody else can write, everybody can read."""
-    if database.is_sqlite:
-        command = [sys.executable, "-c", HOLD, str(database.file)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-            assert holder.stdout
-            holder.stdout.readline()
-            yield
-            holder.communicate()
-    else:
-        url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url) as connection:
-            connection.execute("LOCK TABLE conversations, messages IN EXCLUSIVE MODE")
-            yield
 
 
 def test_while_another_program_holds_the_database_it_can_be_read_and_who_sends_keeps_the_words(

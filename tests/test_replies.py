@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 
+from tests.support.databases import held_by_another
 from tests.support.servers import wait_until
 from webapp.chats import history, lease
 from webapp.chats.records import Draft, Message
@@ -210,6 +212,20 @@ def test_a_stale_lease_is_marked_as_interrupted(
     assert lease.claim(database, reply.id, "a process that was killed")
     replies.open()
     assert until_settled(database, reply).status == "interrupted"
+
+
+def test_who_follows_a_stale_reply_hears_of_it_though_nothing_can_be_written(
+    database: Database, replies: Replies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 0.5)
+    reply = asked(database)
+    assert lease.claim(database, reply.id, "a process that was killed")
+    seat = replies.seat()
+    assert seat
+    with held_by_another(database):
+        assert len(list(islice(seat.follow(reply.id), 2))) < 2
+        assert now(database, reply).status == "interrupted"
+    seat.close()
 
 
 def test_a_long_reply_keeps_its_lease(database: Database, replies: Replies, monkeypatch: pytest.MonkeyPatch) -> None:

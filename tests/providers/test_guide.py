@@ -72,6 +72,10 @@ def guide(pauses: list[float]) -> Guide:
         ("nginx and https", "Behind nginx: Set up nginx with https"),
         ("what is WEB_CONCURRENCY", "Settings: More people at once"),
         ("VOICHAT_SESSION_DAYS", "Settings: All settings"),
+        ("what happens when the server is killed", "Kills and faults: When the server or a worker is killed"),
+        ("the page says the database is busy", "Kills and faults: The database fails"),
+        ("the disk is full", "Kills and faults: The database fails"),
+        ("restore a damaged database", "Kills and faults: Restore a damaged database"),
     ],
 )
 def test_a_newcomer_is_led_to_the_right_section(guide: Guide, question: str, section: str) -> None:

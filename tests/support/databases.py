@@ -1,14 +1,24 @@
 """Databases that the test looks into, or takes away."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy
 from sqlalchemy import Table, func, select
 
 from webapp.db import Database
+
+HOLD = """
+import sqlite3, sys
+sqlite3.connect(sys.argv[1]).execute("BEGIN EXCLUSIVE")
+print("held", flush=True)
+sys.stdin.read()
+"""
 
 
 def create_database(url: str, name: str, options: str = "") -> None:
@@ -26,6 +36,23 @@ def count(database: Database, table: Table) -> int:
 def rows(database: Database, table: Table) -> list[dict[str, Any]]:
     with database.read() as connection:
         return [dict(row) for row in connection.execute(select(table)).mappings()]
+
+
+@contextmanager
+def held_by_another(database: Database) -> Iterator[None]:
+    """Nobody else can write, everybody can read."""
+    if database.is_sqlite:
+        command = [sys.executable, "-c", HOLD, str(database.file)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+            assert holder.stdout
+            holder.stdout.readline()
+            yield
+            holder.communicate()
+    else:
+        url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url) as connection:
+            connection.execute("LOCK TABLE conversations, messages IN EXCLUSIVE MODE")
+            yield
 
 
 @contextmanager
