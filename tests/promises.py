@@ -66,6 +66,9 @@ BREAKS = {
         "webapp/users/attempts.py", "count=count + 1", "count=count"
     ),
     "test_proxy_signin::a_name_counts_only_from_a_trusted_proxy": Break(
+        "webapp/web/security.py", "if self._trusts(environ", "if True or self._trusts(environ"
+    ),
+    "test_proxy_signin::the_header_can_have_another_name_and_then_the_usual_one_counts_for_nothing": Break(
         "webapp/web/security.py", " or name == self.user", ""
     ),
     "test_proxy_signin::behind_nginx_with_oauth2_proxy_each_is_who_the_sign_in_says_whatever_they_claim": Break(
@@ -115,7 +118,7 @@ BREAKS = {
     ),
     # What messages hold
     "test_hostile_page::a_hostile_message_does_nothing": Break(
-        "webapp/markdown.py", '"InlineHtml": _Writer.literal', '"InlineHtml": _Writer._put'
+        "webapp/markdown.py", "return stored(_html(text, breaks))", "return stored(text)"
     ),
     "test_hostile_page::a_hostile_title_does_nothing": Break(
         "templates/conversations.html", "{{ conversation.title }}", "{{ conversation.title|safe }}"
@@ -142,12 +145,12 @@ BREAKS = {
         "return True",
     ),
     "test_logs::behind_gunicorn_no_canary_gets_into_the_log": Break(
-        "webapp/db.py", "hide_parameters=True", "hide_parameters=False"
+        "webapp/log.py", 'return {"type": _kind(error),', 'return {"type": str(error),'
     ),
     "providers/test_https::nothing_is_sent_to_whom_is_not_trusted": Break(
         "webapp/providers/http.py",
-        "self._tls = ssl.create_default_context()",
-        "self._tls = ssl._create_unverified_context()",
+        "return adapter.send(request, True, (connect, self.silence), proxies=proxies)",
+        "adapter._tls.check_hostname = False; return adapter.send(request, True, None, False, None, proxies)",
     ),
     "providers/test_http::a_redirect_is_not_followed": Break(
         "webapp/providers/http.py", "                _refuse_redirect(answer)\n", ""
