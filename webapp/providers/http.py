@@ -5,7 +5,7 @@ import json
 import re
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -19,7 +19,6 @@ import requests
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from requests.exceptions import InvalidSchema, InvalidURL
 from urllib3.exceptions import HTTPError
-from urllib3.response import BaseHTTPResponse
 
 from . import wsgi
 from .base import ProviderError
@@ -27,6 +26,8 @@ from .faults import NO_ENTRY, NOT_SET_UP, failed
 from .lifeline import Lifeline, current
 from .network import Pool, SecurePool
 from .tunnel import SecureSocksPool, SocksPool
+
+LAST_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,47 @@ class Response:
         return min(max(seconds, 0.0), 3600.0)
 
 
+class Answer:
+    """An answer whose body is on its way, for as long as the `with` that gave it lasts."""
+
+    def __init__(self, call: "Call", answer: requests.Response, by_proxy: bool) -> None:
+        self.status = answer.status_code
+        self.headers: Mapping[str, str] = answer.headers
+        self._call = call
+        self._answer = answer
+        self._by_proxy = by_proxy
+
+    def pieces(self, silence: float | None = None) -> Iterator[bytes]:
+        """The body as it comes; once it has begun, `silence` is the limit for each wait. Raises `ProviderError`."""
+        count = 0
+        with self._call.in_words():
+            while piece := self._answer.raw.read1(65536, decode_content=True):
+                self._call.check()
+                if not count and silence:
+                    self._limit_silence(silence)
+                count += len(piece)
+                self._call.refuse_more_than_limit(count)
+                yield piece
+        self._call.check()  # where a length is not said, an answer that was cut by cancel() looks complete
+
+    def whole(self) -> Response:
+        """All of it. Raises `ProviderError`."""
+        content = b"".join(self.pieces())
+        cookies = {cookie.name: cookie.value for cookie in self._answer.cookies if cookie.value}
+        return Response(self.status, self.headers, cookies, content, self._by_proxy)
+
+    def finish(self) -> None:
+        """Nothing more is wanted. If the answer ends right here, its connection can be used again."""
+        with contextlib.suppress(ProviderError), self._call.in_words():
+            self._limit_silence(LAST_SECONDS)
+            self._answer.raw.read1(1)
+
+    def _limit_silence(self, seconds: float) -> None:
+        connection: Any = self._answer.raw.connection
+        if connection:  # none inside the process, or when all has been read
+            connection.limit_silence(seconds)
+
+
 class Call(Lifeline):
     """One exchange with an upstream: one or several requests, by one thread; any thread may `cancel()` it.
 
@@ -109,10 +151,23 @@ class Call(Lifeline):
 
     def post_json(self, url: str, body: Any, headers: Mapping[str, str] | None = None, **options: Any) -> Response:
         """`request` with `body` as JSON."""
-        headers = {"Content-Type": "application/json", "Accept": "application/json", **(headers or {})}
-        return self.request("POST", url, body=json.dumps(body).encode(), headers=headers, **options)
+        with self.stream_json(url, body, headers, **options) as answer:
+            return answer.whole()
 
-    def request(
+    def request(self, method: str, url: str, **options: Any) -> Response:
+        """Send this once and read the whole answer; `options` are those of `stream`. Raises `ProviderError`."""
+        with self.stream(method, url, **options) as answer:
+            return answer.whole()
+
+    def stream_json(
+        self, url: str, body: Any, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> AbstractContextManager[Answer]:
+        """`stream` with `body` as JSON."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json", **(headers or {})}
+        return self.stream("POST", url, body=json.dumps(body).encode(), headers=headers, **options)
+
+    @contextlib.contextmanager
+    def stream(
         self,
         method: str,
         url: str,
@@ -123,9 +178,10 @@ class Call(Lifeline):
         ca_file: str | None = None,
         connect: float = 10.0,
         silence: float = 120.0,
-    ) -> Response:
-        """Send this once and read the whole answer; `connect` and `silence` (of a read) are in seconds.
+    ) -> Iterator[Answer]:
+        """Send this once and give the answer when its body begins; what is not read of it is dropped.
 
+        `connect` and `silence`, the limit for each wait, are in seconds.
         `proxy` begins with http, https, socks5 or socks5h, where the proxy looks names up; `ca_file` is a PEM file of
         authorities to trust besides the system's.
         Sends no cookie but what `headers` hold, follows no redirect, heeds neither environment nor netrc.
@@ -133,14 +189,29 @@ class Call(Lifeline):
         """
         request = _prepare(method, url, headers or {}, body)
         self.silence = silence
-        with self.watched(), self._in_words():
-            with closing(self._send(request, proxy, ca_file, connect)) as answer:
+        with self.watched():
+            with self.in_words():
+                answer = self._send(request, proxy, ca_file, connect)
+            with closing(answer):
                 _refuse_redirect(answer)
-                content = self._read(answer.raw)
-            self.check()  # where a length is not said, an answer that was cut by cancel() looks complete
-            cookies = {cookie.name: cookie.value for cookie in answer.cookies if cookie.value}
-            by_proxy = bool(proxy) and _is_forwarded(str(request.url), str(proxy))
-            return Response(answer.status_code, answer.headers, cookies, content, by_proxy)
+                yield Answer(self, answer, bool(proxy) and _is_forwarded(str(request.url), str(proxy)))
+
+    def refuse_more_than_limit(self, count: int) -> None:
+        """Raises `ProviderError` if `count` bytes are too many for one answer."""
+        if count > self.max_bytes:
+            limit = f"{self.max_bytes / 2**20:.3g} MB"
+            raise ProviderError(f"The upstream's answer is longer than {limit}.", again=False)
+
+    @contextlib.contextmanager
+    def in_words(self) -> Iterator[None]:
+        """What goes wrong on the network inside is raised as `ProviderError`."""
+        try:
+            yield
+        except (InvalidURL, InvalidSchema) as error:
+            raise ProviderError(NOT_SET_UP, again=False) from error
+        except (OSError, HTTPException, HTTPError, ValueError) as error:
+            self.check()
+            raise failed(error) from error
 
     def _send(
         self, request: requests.PreparedRequest, proxy: str | None, ca_file: str | None, connect: float
@@ -153,26 +224,6 @@ class Call(Lifeline):
             return adapter.send(request, True, (connect, self.silence), proxies=proxies)
         finally:
             current.reset(token)
-
-    def _read(self, raw: BaseHTTPResponse) -> bytes:
-        content = bytearray()
-        while chunk := raw.read1(65536, decode_content=True):
-            self.check()
-            content += chunk
-            if len(content) > self.max_bytes:
-                limit = f"{self.max_bytes / 2**20:.3g} MB"
-                raise ProviderError(f"The upstream's answer is longer than {limit}.", again=False)
-        return bytes(content)
-
-    @contextlib.contextmanager
-    def _in_words(self) -> Iterator[None]:
-        try:
-            yield
-        except (InvalidURL, InvalidSchema) as error:
-            raise ProviderError(NOT_SET_UP, again=False) from error
-        except (OSError, HTTPException, HTTPError, ValueError) as error:
-            self.check()
-            raise failed(error) from error
 
 
 def mount(base_url: str, app: WSGIApplication) -> None:

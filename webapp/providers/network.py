@@ -27,6 +27,7 @@ class Connection(HTTPConnection):
 
     call: Lifeline | None = None
     idle_since = math.inf
+    _reader: Any = None
 
     def _new_conn(self) -> socket.socket:
         self.call = current.get()
@@ -44,7 +45,12 @@ class Connection(HTTPConnection):
             self.call = call
             call.hold(self.sock)
         self.timeout = call.silence  # it was the limit for connecting
+        self._reader = self.sock
         super().request(*args, **kwargs)
+
+    def limit_silence(self, seconds: float) -> None:
+        """From now on no read waits longer, also after `Connection: close`, where http.client drops the socket."""
+        self._reader.settimeout(seconds)
 
     def rest(self) -> None:
         """No call's any more, but open for the next."""

@@ -52,7 +52,11 @@ class _Answer:
         self._chunks.close()
 
     def _next(self) -> bytes:
-        return next(filter(None, self._chunks), b"")
+        token = current.set(self._call)
+        try:
+            return next(filter(None, self._chunks), b"")
+        finally:
+            current.reset(token)
 
     def _run(self, app: WSGIApplication, environ: dict[str, Any]) -> Generator[bytes, None, None]:
         try:
