@@ -1,6 +1,7 @@
 """A scripted upstream: a real server on loopback with a queue of answers and a record of what it was asked."""
 
 import json
+import re
 import socket
 import ssl
 import struct
@@ -273,6 +274,43 @@ def voigpt(words: str | Words = "Hello.", token: str = "token-{}") -> Answer:
             return page(asked, peer)
         said = words if isinstance(words, str) else words(asked)
         return reply_json({"response": said})(asked, peer)
+
+    return answer
+
+
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+END = b"0\r\n\r\n"
+DONE = b"data: [DONE]\n\n"
+
+
+def chunked(*parts: bytes) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
+
+
+def event(value: Any) -> bytes:
+    return f"data: {json.dumps(value)}\n\n".encode()
+
+
+def delta(content: Any = None, finish_reason: Any = None, **more: Any) -> bytes:
+    """One event of a streamed chat completion."""
+    said = ({} if content is None else {"content": content}) | more
+    return event({"choices": [{"index": 0, "delta": said, "finish_reason": finish_reason}]})
+
+
+def stream(*parts: bytes, then: Callable[[Peer], object] = lambda peer: peer.send(END)) -> Answer:
+    """An event stream of these parts, and then its end."""
+    return raw(STREAM, chunked(*parts), then=then)
+
+
+def openai(words: str | Words = "Hello.", models: tuple[str, ...] = ("small", "large")) -> Answer:
+    """Answers as an OpenAI-compatible server: a list of models, and words in a stream, one event a word."""
+
+    def answer(asked: Asked, peer: Peer) -> None:
+        if asked.method == "GET":
+            return reply_json({"object": "list", "data": [{"id": model} for model in models]})(asked, peer)
+        said = words if isinstance(words, str) else words(asked)
+        deltas = [delta(word) for word in re.findall(r"\s*\S+", said)]
+        return stream(delta("", role="assistant"), *deltas, delta(finish_reason="stop"), DONE)(asked, peer)
 
     return answer
 

@@ -75,11 +75,16 @@ class AbstractProvider(ABC):
     working: ClassVar[bool]
     supports_stream: ClassVar[bool]
     supports_message_history: ClassVar[bool]
+    lists_models: ClassVar[bool] = False
+    """Whether `models()` asks the upstream for them; else it knows them."""
 
     @classmethod
     @abstractmethod
-    def models(cls) -> Sequence[str]:
-        """The names that `create_completion` takes as `model`, the default first."""
+    def models(cls, proxy: str | None = None, access_token: str | None = None, **kwargs: Any) -> Sequence[str]:
+        """The names that `create_completion` takes as `model`, the default first.
+
+        Arguments as below; raises `ProviderError` where it asks the upstream.
+        """
 
     @classmethod
     @abstractmethod
@@ -102,4 +107,4 @@ class AbstractProvider(ABC):
     @classmethod
     @abstractmethod
     def check(cls, proxy: str | None = None, access_token: str | None = None, **kwargs: Any) -> None:
-        """Ask the upstream whether it is there, at no cost. `kwargs` as above; raises `ProviderError`."""
+        """Ask the upstream whether it is there, at no cost. Arguments as above; raises `ProviderError`."""

@@ -31,7 +31,8 @@ class VoiGpt(AbstractProvider):
     _tokens: ClassVar[dict[Account, str]] = {}
 
     @classmethod
-    def models(cls) -> Sequence[str]:
+    def models(cls, proxy: str | None = None, access_token: str | None = None, **kwargs: Any) -> Sequence[str]:
+        del proxy, access_token, kwargs  # the site has no list to ask for
         return ("gpt-3.5-turbo",)
 
     @classmethod

@@ -1,0 +1,163 @@
+"""OpenAI's chat completions, which Ollama, vLLM, llama.cpp, LM Studio and many others speak too."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from . import sse
+from .base import AbstractProvider, Chunk, CreateResult, Finish, Messages, ProviderError, Reasoning, Usage
+from .http import Answer, Call, Response
+
+SILENCE_SECONDS = 300.0  # some models think for minutes after they have begun
+MOST_TOKENS = 2**31
+CUT_OFF = "The upstream's answer was cut off."
+
+
+class OpenAI(AbstractProvider):
+    """`access_token` is the API key; a server of one's own mostly wants none."""
+
+    url = "https://api.openai.com/v1"
+    working = True
+    supports_message_history = True
+    supports_stream = True
+    lists_models = True
+
+    @classmethod
+    def models(cls, proxy: str | None = None, access_token: str | None = None, **kwargs: Any) -> Sequence[str]:
+        call, url, way = cls._way(proxy, access_token, **kwargs)
+        answer = call.get(f"{url}/models", **way)
+        if answer.status != 200:
+            raise _failure(answer, access_token or "")
+        return _ids(answer, access_token or "")
+
+    @classmethod
+    def create_completion(
+        cls,
+        model: str,
+        messages: Messages,
+        stream: bool,
+        proxy: str | None = None,
+        access_token: str | None = None,
+        **kwargs: Any,
+    ) -> CreateResult:
+        """Takes one whole message too, where a server does not stream."""
+        call, url, way = cls._way(proxy, access_token, **kwargs)
+        said = [{"role": message["role"], "content": message["content"]} for message in messages]
+        body = {"model": model, "messages": said, "stream": stream}
+        options = {"stream_options": {"include_usage": True}} if stream else {}
+        patience = call.seconds  # a model may think long before its first word
+        with call.stream_json(f"{url}/chat/completions", body | options, silence=patience, **way) as answer:
+            if answer.status != 200:
+                raise _failure(answer.whole(), access_token or "")
+            read = _read_whole if _is_whole(answer) else _read_events
+            yield from read(answer, access_token or "")
+
+    @classmethod
+    def check(cls, proxy: str | None = None, access_token: str | None = None, **kwargs: Any) -> None:
+        """The list of models has to come."""
+        cls.models(proxy, access_token, **kwargs)
+
+    @classmethod
+    def _way(
+        cls,
+        proxy: str | None,
+        key: str | None,
+        url: str | None = None,
+        call: Call | None = None,
+        ca_file: str | None = None,
+    ) -> tuple[Call, str, dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return call or Call(), (url or cls.url).rstrip("/"), {"headers": headers, "proxy": proxy, "ca_file": ca_file}
+
+
+def _ids(answer: Response, key: str) -> Sequence[str]:
+    match answer.json(key):
+        case {"data": [*rows]} | [*rows]:  # Together answers with a bare list
+            return [row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
+    raise _strange(answer, key)
+
+
+def _is_whole(answer: Answer) -> bool:
+    """Whether this is one message, or a web page, and no stream of events."""
+    kind = answer.headers.get("Content-Type", "").lower()
+    return "json" in kind or "html" in kind
+
+
+def _read_whole(answer: Answer, key: str) -> Iterator[Chunk]:
+    whole = answer.whole()
+    chunks = list(_chunks(whole, "message", key))
+    if not chunks:
+        raise _strange(whole, key)
+    yield from chunks
+
+
+def _read_events(answer: Answer, key: str) -> Iterator[Chunk]:
+    has_finished = False
+    for data in filter(bytes.strip, sse.data(answer.pieces(SILENCE_SECONDS))):
+        if data.strip() == b"[DONE]":
+            answer.finish()
+            return
+        for chunk in _chunks(Response(answer.status, {}, {}, data), "delta", key):
+            has_finished = has_finished or isinstance(chunk, Finish)
+            yield chunk
+    if not has_finished:
+        raise ProviderError(CUT_OFF)
+
+
+def _chunks(answer: Response, part: str, key: str) -> Iterator[Chunk]:
+    """What one object says, the words of which are in the `message` of a whole answer and the `delta` of an event."""
+    said = answer.json(key)
+    match said:
+        case {"error": error} if error:
+            raise ProviderError(f"The upstream broke off with an error{_brief(answer, said).quoted(key)}.")
+        case {"choices": [dict(choice), *_]}:
+            yield from _words(choice.get(part) or {}, answer, key)
+            if isinstance(reason := choice.get("finish_reason"), str):
+                yield Finish(reason)
+        case {"choices": [_, *_]}:
+            raise _strange(answer, key)
+        case dict():
+            pass  # only usage, or a filter's verdict
+        case _:
+            raise _strange(answer, key)
+    yield from _usage(said)
+
+
+def _words(part: Any, answer: Response, key: str) -> Iterator[Chunk]:
+    if not isinstance(part, dict):
+        raise _strange(answer, key)
+    thought = part.get("reasoning_content") or part.get("reasoning") or ""
+    words = part.get("content") or ""
+    if not isinstance(thought, str) or not isinstance(words, str):
+        raise _strange(answer, key)
+    if thought:
+        yield Reasoning(thought)
+    if words:
+        yield words
+
+
+def _usage(said: Mapping[str, Any]) -> Iterator[Usage]:
+    match said.get("usage"):
+        case {"prompt_tokens": int(asked), "completion_tokens": int(answered)}:
+            if 0 <= asked < MOST_TOKENS and 0 <= answered < MOST_TOKENS:
+                yield Usage(asked, answered)
+
+
+def _failure(answer: Response, key: str) -> ProviderError:
+    try:
+        said = answer.json(key)
+    except ProviderError:
+        said = None
+    return _brief(answer, said).failure(key)
+
+
+def _brief(answer: Response, said: Any) -> Response:
+    """The answer with its error's message, if it has one, in the place of all of its JSON."""
+    match said:
+        case {"error": {"message": str(message)}} | {"error": str(message)}:
+            return replace(answer, body=message.encode())
+    return answer
+
+
+def _strange(answer: Response, key: str) -> ProviderError:
+    return ProviderError(f"The upstream answered with something else than an answer{answer.quoted(key)}.")
