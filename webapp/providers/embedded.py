@@ -1,16 +1,16 @@
-"""The embedded upstream: a WSGI application that speaks VoiGpt's protocol and answers from the Guide."""
+"""The embedded upstream: a WSGI application that speaks VoiGpt's protocol and OpenAI's, and answers from the Guide."""
 
 import hmac
 import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from .base import Message
@@ -27,16 +27,17 @@ def application(
     routes: Routes = {
         "/": {"GET": home},
         "/generate_response/": {"POST": partial(generate_response, guide, max_body)},
+        "/v1/models": {"GET": models},
+        "/v1/chat/completions": {"POST": partial(chat_completions, guide, max_body)},
     }
 
     def respond(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
             response = route(routes, environ)(environ)
         except Refusal as refusal:
-            response = refusal.response
-        length = ("Content-Length", str(len(response.body)))
-        start_response(f"{response.status} {response.status.phrase}", [*response.headers, length])
-        return [response.body]
+            response = refused(refusal, environ)
+        start_response(f"{response.status} {response.status.phrase}", list(response.headers))
+        return response.body
 
     return respond
 
@@ -45,15 +46,16 @@ def application(
 class Response:
     status: HTTPStatus
     headers: tuple[tuple[str, str], ...]
-    body: bytes
+    body: Iterable[bytes]
 
 
 class Refusal(Exception):
-    """A request that gets an HTML page with `status` and one sentence."""
+    """A request that gets `status` and one sentence, as a page or as JSON, whichever is spoken there."""
 
     def __init__(self, status: HTTPStatus, sentence: str, *headers: tuple[str, str]) -> None:
         super().__init__(sentence)
-        self.response = html(status, sentence, *headers)
+        self.status = status
+        self.headers = headers
 
 
 Handler: TypeAlias = Callable[[WSGIEnvironment], Response]
@@ -70,6 +72,13 @@ def route(routes: Routes, environ: WSGIEnvironment) -> Handler:
     raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"Only {allow} is allowed here.", ("Allow", allow))
 
 
+def refused(refusal: Refusal, environ: WSGIEnvironment) -> Response:
+    if not environ.get("PATH_INFO", "").startswith("/v1/"):
+        return html(refusal.status, str(refusal), *refusal.headers)
+    error = {"message": str(refusal), "type": "invalid_request_error", "param": None, "code": None}
+    return in_json({"error": error}, refusal.status, *refusal.headers)
+
+
 def home(_environ: WSGIEnvironment) -> Response:
     cookie = f"{CSRF_COOKIE}={secrets.token_hex(16)}; Path=/; SameSite=Lax"
     return html(HTTPStatus.OK, "Voichat's built-in Guide.", ("Set-Cookie", cookie))
@@ -78,9 +87,64 @@ def home(_environ: WSGIEnvironment) -> Response:
 def generate_response(guide: Guide, max_body: int, environ: WSGIEnvironment) -> Response:
     if not (has_csrf_token(environ) and is_same_origin(environ)):
         raise Refusal(HTTPStatus.FORBIDDEN, "CSRF verification failed. Request aborted.")
-    messages = read_messages(read_body(environ, max_body))
-    body = json.dumps({"response": "".join(guide.answer(messages))})
-    return Response(HTTPStatus.OK, (("Content-Type", "application/json"),), body.encode())
+    _, messages = read_messages(read_body(environ, max_body))
+    return in_json({"response": "".join(guide.answer(messages))})
+
+
+def models(_environ: WSGIEnvironment) -> Response:
+    return in_json({"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "voichat"}]})
+
+
+def chat_completions(guide: Guide, max_body: int, environ: WSGIEnvironment) -> Response:
+    asked, messages = read_messages(read_body(environ, max_body))
+    if asked.get("model") != MODEL:
+        raise Refusal(HTTPStatus.NOT_FOUND, f"There is no such model; there is {MODEL}.")
+    answer = Completion(guide.answer(messages), sum(len(message["content"].split()) for message in messages))
+    if asked.get("stream") is not True:
+        return in_json(answer.whole())
+    match asked.get("stream_options"):
+        case {"include_usage": True}:
+            events = answer.events(with_usage=True)
+        case _:
+            events = answer.events(with_usage=False)
+    return Response(HTTPStatus.OK, (("Content-Type", "text/event-stream"),), events)
+
+
+class Completion:
+    """An answer in OpenAI's two forms. Its tokens are words."""
+
+    def __init__(self, pieces: Iterator[str], prompt_tokens: int) -> None:
+        self._pieces = pieces
+        self._prompt_tokens = prompt_tokens
+        self._head = {"id": f"chatcmpl-{secrets.token_hex(12)}", "created": int(time.time()), "model": MODEL}
+
+    def whole(self) -> Mapping[str, Any]:
+        said = list(self._pieces)
+        message = {"role": "assistant", "content": "".join(said)}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return {**self._head, "object": "chat.completion", "choices": [choice], "usage": self._usage(len(said))}
+
+    def events(self, with_usage: bool) -> Iterator[bytes]:
+        yield self._event({"role": "assistant", "content": ""})
+        count = 0
+        for count, piece in enumerate(self._pieces, 1):  # noqa: B007 - the last count is wanted
+            yield self._event({"content": piece})
+        yield self._event({}, "stop")
+        if with_usage:
+            yield event({**self._head, "object": CHUNK, "choices": [], "usage": self._usage(count)})
+        yield b"data: [DONE]\n\n"
+
+    def _event(self, delta: Mapping[str, str], reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        return event({**self._head, "object": CHUNK, "choices": [choice]})
+
+    def _usage(self, count: int) -> Mapping[str, int]:
+        total = self._prompt_tokens + count
+        return {"prompt_tokens": self._prompt_tokens, "completion_tokens": count, "total_tokens": total}
+
+
+def event(value: Mapping[str, Any]) -> bytes:
+    return f"data: {json.dumps(value)}\n\n".encode()
 
 
 def has_csrf_token(environ: WSGIEnvironment) -> bool:
@@ -106,14 +170,15 @@ def read_body(environ: WSGIEnvironment, max_body: int) -> bytes:
     return bytes(environ["wsgi.input"].read(int(length)))
 
 
-def read_messages(body: bytes) -> list[Message]:
+def read_messages(body: bytes) -> tuple[Mapping[str, Any], list[Message]]:
+    """What was asked, and its messages."""
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
         parsed = None
     match parsed:
         case {"messages": [_, *_] as messages} if all(map(is_message, messages)):
-            return list(messages)
+            return parsed, list(messages)
     raise Refusal(HTTPStatus.BAD_REQUEST, 'Expected {"messages": [{"role": "…", "content": "…"}, …]}.')
 
 
@@ -126,8 +191,18 @@ def is_message(value: object) -> bool:
 
 def html(status: HTTPStatus, sentence: str, *headers: tuple[str, str]) -> Response:
     page = f"<!doctype html><title>{status.phrase}</title><h1>{status.phrase} ({status})</h1><p>{sentence}</p>"
-    return Response(status, (("Content-Type", "text/html; charset=utf-8"), *headers), page.encode())
+    return whole(status, page.encode(), "text/html; charset=utf-8", *headers)
 
 
+def in_json(value: Any, status: HTTPStatus = HTTPStatus.OK, *headers: tuple[str, str]) -> Response:
+    return whole(status, json.dumps(value).encode(), "application/json", *headers)
+
+
+def whole(status: HTTPStatus, body: bytes, kind: str, *headers: tuple[str, str]) -> Response:
+    return Response(status, (("Content-Type", kind), ("Content-Length", str(len(body))), *headers), [body])
+
+
+MODEL = "guide"
+CHUNK = "chat.completion.chunk"
 CSRF_COOKIE = "csrftoken"
 COOKIE_TOKEN = re.compile(rf"(?:^|;)\s*{CSRF_COOKIE}=([A-Za-z0-9]{{32}})\s*(?:;|$)")
