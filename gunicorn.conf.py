@@ -75,6 +75,7 @@ def post_worker_init(worker: Any) -> None:
     # Before any other thread exists, so that none of them takes these signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, QUICK | {signal.SIGTERM})
     Thread(target=_end_when_told, args=[worker], name="end", daemon=True).start()
+    worker.app.callable.extensions["providers"].refresh()
     _replies(worker).open()
 
 

@@ -168,6 +168,18 @@ class Settings:
             shown="the first upstream's first model",
         )
     )
+    openai_base_url: str = field(
+        metadata=_row(
+            "OPENAI_BASE_URL",
+            "",
+            upstream_url,
+            "An OpenAI-compatible server's address, which mostly ends in `/v1`; `embedded:` is the built-in Guide.",
+            shown="none",
+        )
+    )
+    openai_api_key: str = field(
+        metadata=_row("OPENAI_API_KEY", "", str, "The key for it, if it wants one.", secret=True, shown="none")
+    )
     voigpt_url: str = field(
         metadata=_row("VOIGPT_URL", EMBEDDED, upstream_url, "The VoiGpt server; `embedded:` is the built-in Guide.")
     )

@@ -12,6 +12,8 @@ from ..parsers import EMBEDDED
 from ..settings import ROOT, Settings, SettingsError
 from . import embedded, http, lifeline
 from .base import AbstractProvider, Completion, Messages, ProviderError
+from .catalogue import Catalogue, is_model
+from .openai import OpenAI
 from .voigpt import VoiGpt
 
 EMBEDDED_URL = "http://embedded.invalid"
@@ -40,7 +42,7 @@ class Health:
 
 
 class Upstream:
-    """One configured server and the adapter that speaks to it."""
+    """One configured server and the adapter that speaks to it. `model` is offered even if it does not list it."""
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class Upstream:
         ca_file: str,
         token: str,
         seconds: float,
+        model: str = "",
     ) -> None:
         self.name = name
         self.label = label
@@ -61,16 +64,27 @@ class Upstream:
         self._ca_file = ca_file or None
         self._token = token or None
         self._seconds = seconds
+        self.is_guide = label == GUIDE
         self._checking = Lock()
         self._checked_at = float("-inf")
         self.is_declared_down = not adapter.working and url == adapter.url
         self._health = Health(label, "unknown", "It is being asked for the first time.")
+        self._catalogue = Catalogue(self._ask_for_models, model) if adapter.lists_models else None
+
+    def refresh(self) -> None:
+        """Ask, in the background, for the models that the upstream has now."""
+        if self._catalogue:
+            self._catalogue.refresh()
 
     def choices(self) -> list[Choice]:
-        models = self.adapter.models()
-        if len(models) == 1:
-            return [Choice(f"{self.name}/{models[0]}", self.label)]
-        return [Choice(f"{self.name}/{model}", f"{self.label}: {model}") for model in models]
+        is_told_by_model = self.adapter.lists_models and not self.is_guide
+        return [Choice(f"{self.name}/{model}", model if is_told_by_model else self.label) for model in self._models()]
+
+    def offers(self, model: str) -> bool:
+        """Whether to let the upstream try: where its list is not known yet, it has to judge itself."""
+        if self._catalogue and not self._catalogue.is_known:
+            return is_model(model)
+        return model in self._models()
 
     def complete(self, model: str, messages: Messages) -> Completion:
         call = http.Call(self._seconds)
@@ -88,6 +102,12 @@ class Upstream:
             finally:
                 self._checking.release()
         return self._health
+
+    def _models(self) -> Sequence[str]:
+        return self._catalogue.models() if self._catalogue else self.adapter.models()
+
+    def _ask_for_models(self) -> Sequence[str]:
+        return self.adapter.models(self._proxy, self._token, **self._way(http.Call(CHECK_SECONDS)))
 
     def _check(self) -> Health:
         try:
@@ -107,8 +127,13 @@ class Upstreams:
         self._by_name = {upstream.name: upstream for upstream in upstreams}
         self._default = default
 
+    def refresh(self) -> None:
+        """Look, in the background, for models that are new."""
+        for upstream in self:
+            upstream.refresh()
+
     def choices(self) -> list[Choice]:
-        """What can be picked, the default first."""
+        """What can be picked, the default first; at least one, however the upstreams are."""
         found = [choice for upstream in self._by_name.values() for choice in upstream.choices()]
         return sorted(found, key=lambda choice: choice.value != self._default)
 
@@ -116,7 +141,7 @@ class Upstreams:
         """The upstream and the model that `provider/model` names. Raises `ProviderError`."""
         name, _, model = choice.partition("/")
         upstream = self._by_name.get(name)
-        if upstream is None or model not in upstream.adapter.models():
+        if upstream is None or not upstream.offers(model):
             raise ProviderError("This model is not offered here; choose another.", again=False)
         return upstream, model
 
@@ -141,23 +166,44 @@ def init_app(app: Flask, settings: Settings) -> Upstreams:
 
 
 def table(settings: Settings) -> list[Upstream]:
-    """One row an upstream. A new adapter is one file and one row here."""
+    """One row an upstream, the default's first; the Guide last and once. A new adapter is one file and one row here."""
+    rows = [_openai(settings), _voigpt(settings)] if settings.openai_base_url else [_voigpt(settings)]
+    guides = [row for row in rows if row.is_guide]
+    return [*(row for row in rows if not row.is_guide), *guides[:1]]
+
+
+def _openai(settings: Settings) -> Upstream:
+    is_guide = settings.openai_base_url == EMBEDDED
+    upstream, _, model = settings.model.partition("/")
+    return Upstream(
+        name="openai",
+        label=GUIDE if is_guide else "OpenAI-compatible server",
+        adapter=OpenAI,
+        url=f"{EMBEDDED_URL}/v1" if is_guide else settings.openai_base_url,
+        proxy="",
+        ca_file="",
+        token=settings.openai_api_key,
+        seconds=settings.reply_seconds,
+        model=model if upstream == "openai" else "",
+    )
+
+
+def _voigpt(settings: Settings) -> Upstream:
     is_guide = settings.voigpt_url == EMBEDDED
-    return [
-        Upstream(
-            name="guide" if is_guide else "voigpt",
-            label=GUIDE if is_guide else "VoiGpt",
-            adapter=VoiGpt,
-            url=EMBEDDED_URL if is_guide else settings.voigpt_url,
-            proxy=settings.voigpt_proxy,
-            ca_file=settings.voigpt_ca_file,
-            token=settings.voigpt_access_token,
-            seconds=settings.reply_seconds,
-        )
-    ]
+    return Upstream(
+        name="guide" if is_guide else "voigpt",
+        label=GUIDE if is_guide else "VoiGpt",
+        adapter=VoiGpt,
+        url=EMBEDDED_URL if is_guide else settings.voigpt_url,
+        proxy=settings.voigpt_proxy,
+        ca_file=settings.voigpt_ca_file,
+        token=settings.voigpt_access_token,
+        seconds=settings.reply_seconds,
+    )
 
 
 def choices() -> list[Choice]:
+    _upstreams().refresh()
     return _upstreams().choices()
 
 
@@ -168,6 +214,7 @@ def get(choice: str) -> tuple[Upstream, str]:
 
 @blueprint.get("/")
 def status() -> str:
+    _upstreams().refresh()
     return render_template("providers.html", upstreams=_upstreams())
 
 
