@@ -42,7 +42,11 @@ def guide(pauses: list[float]) -> Guide:
         ("How do I connect my model?", "Connecting a model: Connect your model"),
         (
             "can I use Ollama?",
-            "Connecting a model: OpenAI, Ollama, llama.cpp, vLLM and other OpenAI-compatible servers",
+            "Connecting a model: Any OpenAI-compatible server (Ollama, vLLM, llama.cpp, LM Studio, OpenAI)",
+        ),
+        (
+            "OPENAI_API_KEY",
+            "Connecting a model: Any OpenAI-compatible server (Ollama, vLLM, llama.cpp, LM Studio, OpenAI)",
         ),
         ("where do I put my access token", "Connecting a model: An access token for the upstream"),
         ("set a proxy for VoiGpt", "Connecting a model: Reach the upstream through a proxy"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from webapp.providers import faults
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ["faults", "http", "lifeline", "network", "tunnel", "voigpt"]
+FILES = ["faults", "http", "lifeline", "network", "openai", "sse", "tunnel", "voigpt"]
 SUBJECTS = ("The upstream", "The proxy", "The connection", "The secure connection", "The chat")
 DISTRUST = "The certificate of … is not trusted: "
 WHO = ["The upstream", "The proxy"]
