@@ -204,6 +204,24 @@ def test_a_server_that_answers_in_one_piece_is_understood(upstream: Upstream, wa
     assert ("stream_options" in upstream.asked[0].json) is wants_stream
 
 
+EXTRA = {"object": "error", "message": {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"]}]}}
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_that_refuses_to_count_is_asked_without(upstream: Upstream, status: int) -> None:
+    upstream.queue(reply_json(EXTRA, status))
+    assert words(list(ask(upstream))) == "Hello."
+    first, second = (asked.json for asked in upstream.asked)
+    assert second == {name: value for name, value in first.items() if name != "stream_options"}
+
+
+def test_no_other_refusal_is_sent_again(upstream: Upstream) -> None:
+    upstream.queue(reply_json(EXTRA, 422), reply_json(EXTRA, 422), reply_json(EXTRA, 500), reply_json({}, 422))
+    for count in (2, 3, 4):
+        fail(upstream)
+        assert len(upstream.asked) == count
+
+
 # What goes wrong
 
 

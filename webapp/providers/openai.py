@@ -1,7 +1,9 @@
 """OpenAI's chat completions, which Ollama, vLLM, llama.cpp, LM Studio and many others speak too."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from . import sse
@@ -10,6 +12,7 @@ from .http import Answer, Call, Response
 
 SILENCE_SECONDS = 300.0  # some models think for minutes after they have begun
 MOST_TOKENS = 2**31
+USAGE = "stream_options"
 CUT_OFF = "The upstream's answer was cut off."
 
 
@@ -44,13 +47,9 @@ class OpenAI(AbstractProvider):
         call, url, way = cls._way(proxy, access_token, **kwargs)
         said = [{"role": message["role"], "content": message["content"]} for message in messages]
         body = {"model": model, "messages": said, "stream": stream}
-        options = {"stream_options": {"include_usage": True}} if stream else {}
-        patience = call.seconds  # a model may think long before its first word
-        with call.stream_json(f"{url}/chat/completions", body | options, silence=patience, **way) as answer:
-            if answer.status != 200:
-                raise _failure(answer.whole(), access_token or "")
-            read = _read_whole if _is_whole(answer) else _read_events
-            yield from read(answer, access_token or "")
+        options = {USAGE: {"include_usage": True}} if stream else {}
+        send = partial(call.stream_json, f"{url}/chat/completions", silence=call.seconds, **way)
+        yield from _answer(send, body | options, access_token or "")
 
     @classmethod
     def check(cls, proxy: str | None = None, access_token: str | None = None, **kwargs: Any) -> None:
@@ -75,6 +74,23 @@ def _ids(answer: Response, key: str) -> Sequence[str]:
         case {"data": [*rows]} | [*rows]:  # Together answers with a bare list
             return [row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
     raise _strange(answer, key)
+
+
+def _answer(send: Callable[[Any], AbstractContextManager[Answer]], body: dict[str, Any], key: str) -> Iterator[Chunk]:
+    with send(body) as answer:
+        if answer.status == 200:
+            read = _read_whole if _is_whole(answer) else _read_events
+            yield from read(answer, key)
+            return
+        refusal = answer.whole()
+    if USAGE not in body or not _refuses_to_count(refusal):
+        raise _failure(refusal, key)
+    yield from _answer(send, {name: value for name, value in body.items() if name != USAGE}, key)
+
+
+def _refuses_to_count(refusal: Response) -> bool:
+    """As Mistral does, which counts without being asked."""
+    return refusal.status in (400, 422) and USAGE.encode() in refusal.body
 
 
 def _is_whole(answer: Answer) -> bool:
