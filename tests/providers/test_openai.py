@@ -315,7 +315,7 @@ def test_an_endless_stream_ends_at_the_limit_of_the_call(upstream: Upstream) -> 
             peer.send(chunked(delta("word " * 100)) * 10)
 
     upstream.queue(flood)
-    error = fail(upstream, call=Call(max_bytes=2**19))
+    error = fail(upstream, call=Call(20, max_bytes=2**19))
     assert "longer than 0.5 MB" in str(error)
 
 
