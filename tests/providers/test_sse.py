@@ -8,7 +8,9 @@ import pytest
 from webapp.providers import sse
 from webapp.providers.base import ProviderError
 
-EXAMPLE = "\ufeff: hello\r\ndata: one\r\n\r\nid: 1\rdata:two\r\ndata: zwei\r\revent: x\ndata:  три 🙂\n\n\n\ndata\n\n".encode()
+EXAMPLE = (
+    "\ufeff: hello\r\ndata: one\r\n\r\nid: 1\rdata:two\r\ndata: zwei\r\revent: x\ndata:  три 🙂\n\n\n\ndata\n\n"
+).encode()
 SAID = ["one", "two\nzwei", " три 🙂", ""]
 
 
