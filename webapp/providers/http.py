@@ -119,9 +119,11 @@ class Answer:
 
     def whole(self) -> Response:
         """All of it. Raises `ProviderError`."""
-        content = b"".join(self.pieces())
+        content = bytearray()
+        for piece in self.pieces():
+            content += piece
         cookies = {cookie.name: cookie.value for cookie in self._answer.cookies if cookie.value}
-        return Response(self.status, self.headers, cookies, content, self._by_proxy)
+        return Response(self.status, self.headers, cookies, bytes(content), self._by_proxy)
 
     def finish(self) -> None:
         """Nothing more is wanted. If the answer ends right here, its connection can be used again."""
