@@ -41,7 +41,8 @@ def echo() -> Upstream:
         time.sleep(PAUSE_SECONDS)
         return f"You said {last_words(asked)}"
 
-    return Upstream(voigpt(words))
+    answer = voigpt(words)
+    return Upstream(lambda asked, peer: answer(asked, peer) if _is_whole(asked) else None)
 
 
 def last_words(asked: Asked) -> str:
@@ -143,7 +144,7 @@ class Crowd(AbstractContextManager["Crowd"]):
 
 def _is_whole(asked: Asked) -> bool:
     """A worker may die while it asks."""
-    return len(asked.body) == int(asked.headers["content-length"])
+    return len(asked.body) == int(asked.headers.get("content-length", 0))
 
 
 def _unsettled(database: Database) -> int:
