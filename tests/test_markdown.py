@@ -489,8 +489,8 @@ def test_code_cannot_pose_as_other_code(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_every_message_has_its_own_placeholders() -> None:
-    assert markdown._Highlighter()._token != markdown._Highlighter()._token
-    assert len(markdown._Highlighter()._token) == 32
+    assert markdown._Highlighter(1)._token != markdown._Highlighter(1)._token
+    assert len(markdown._Highlighter(1)._token) == 32
 
 
 @pytest.mark.parametrize(

@@ -44,37 +44,46 @@ def render(text: str, *, breaks: bool = False) -> Markup:
     What exceeds the limits comes back whole, as plain text. Lone surrogates are for the caller to remove.
     """
     try:
-        return stored(_html(text, breaks))
-    except _TooLargeError:
+        return stored(_Writer(breaks).rendered(text))
+    except TooLargeError:
         return stored(_plain(text))
 
 
 def stored(html: str) -> Markup:
-    """Marks as safe what `render` made and the database kept; nothing else may come here."""
+    """Marks as safe what this file rendered; nothing else may come here."""
     return Markup(html)  # noqa: S704  the one place that vouches for HTML
 
 
-class _TooLargeError(Exception):
-    pass
+class Rendering:
+    """A message that is rendered a few whole blocks at a time. The limits are for all of it."""
+
+    def __init__(self) -> None:
+        self._writer = _Writer(breaks=False)
+        self._drafter = _Writer(breaks=False, draft=True)
+
+    def finished(self, blocks: str) -> str:
+        """The HTML of the blocks that follow, or TooLargeError, after which there is no more of it."""
+        return self._writer.rendered(blocks)
+
+    def draft(self, block: str) -> str:
+        """The HTML of the block that follows and is not finished: code without colours, formulas as written."""
+        self._drafter.follow(self._writer)
+        return self._drafter.rendered(block)
+
+
+class TooLargeError(Exception):
+    """A message exceeds the limits."""
 
 
 class _TooSlowError(Exception):
     pass
 
 
-def _html(text: str, breaks: bool) -> str:
-    if len(text) > MAX_INPUT:
-        raise _TooLargeError
-    writer = _Writer(breaks)
-    writer.write(events(writer.without_formulas(text), options=_OPTIONS))
-    return writer.html()
-
-
 def _plain(text: str) -> str:
     return f'<pre class="plain">{escape(text, quote=False)}</pre>\n'
 
 
-_OPTIONS = Options.ENABLE_TABLES | Options.ENABLE_STRIKETHROUGH | Options.ENABLE_TASKLISTS | Options.ENABLE_FOOTNOTES
+OPTIONS = Options.ENABLE_TABLES | Options.ENABLE_STRIKETHROUGH | Options.ENABLE_TASKLISTS | Options.ENABLE_FOOTNOTES
 
 _ALIGNMENTS = {"align-left", "align-center", "align-right"}
 
@@ -100,35 +109,46 @@ _CLEANER = nh3.Cleaner(
 
 
 class _Writer:
-    """Writes events as HTML. It may be fed block by block: it knows the headings above, and the time left for code."""
+    """Writes events as HTML. It may be fed block by block: it knows the headings above, and what is left to spend."""
 
-    def __init__(self, breaks: bool) -> None:
+    def __init__(self, breaks: bool, draft: bool = False) -> None:
         self._newline = "<br>\n" if breaks else "\n"
         self._events: Iterator[Event] = iter(())
         self._parts: list[str] = []
+        self._read = 0
+        self._written = 0
         self._size = 0
         self._closers: list[str] = []
         self._headings: list[str] = []
         self._columns: tuple[str, ...] = ()
         self._cells: Iterator[tuple[str, str]] = iter(())
-        self._highlighter = _Highlighter()
-        self._formulas = _Formulas()
+        self._highlighter = _Highlighter(0 if draft else MAX_HIGHLIGHTING)
+        self._formulas = _Formulas(_unconverted if draft else _formula_html)
 
-    def without_formulas(self, text: str) -> str:
-        """The text to parse, in which code spans hold the places of the formulas."""
-        return self._formulas.set_aside(text)
+    def follow(self, writer: "_Writer") -> None:
+        """Goes on where the other writer stands, and forgets what it wrote itself."""
+        self._headings = [*writer._headings]
+        self._read, self._written, self._size = writer._read, writer._written, writer._size
+        self._formulas.forget()
 
-    def write(self, events: Iterator[Event]) -> None:
+    def rendered(self, text: str) -> str:
+        """The HTML of a text of whole blocks, below what was rendered before."""
+        self._read += len(text)
+        if self._read > MAX_INPUT:
+            raise TooLargeError
+        self._write(events(self._formulas.set_aside(text), options=OPTIONS))
+        html = self._formulas.splice(self._highlighter.splice(_CLEANER.clean("".join(self._parts))))
+        self._parts.clear()
+        self._written += len(html)
+        if self._written > MAX_OUTPUT:
+            raise TooLargeError
+        return html
+
+    def _write(self, events: Iterator[Event]) -> None:
         self._events = events
         for event in events:
             name, data = _named(event)
             _WRITERS[name](self, data)
-
-    def html(self) -> str:
-        html = self._formulas.splice(self._highlighter.splice(_CLEANER.clean("".join(self._parts))))
-        if len(html) > MAX_OUTPUT:
-            raise _TooLargeError
-        return html
 
     def start(self, tag: Any) -> None:
         name, data = _named(tag)
@@ -235,14 +255,14 @@ class _Writer:
 
     def _open(self, opener: str, closer: str) -> None:
         if len(self._closers) == MAX_DEPTH:
-            raise _TooLargeError
+            raise TooLargeError
         self._closers.append(closer)
         self._put(opener)
 
     def _put(self, html: str) -> None:
         self._size += len(html)
         if self._size > MAX_OUTPUT:
-            raise _TooLargeError
+            raise TooLargeError
         self._parts.append(html)
 
 
@@ -355,7 +375,8 @@ _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
 class _Formulas:
     """Keeps the formulas of one message until the rest has passed the allow-list."""
 
-    def __init__(self) -> None:
+    def __init__(self, convert: Callable[[Formula], str | None]) -> None:
+        self._convert = convert
         self._sources: list[str] = []
         self._html: list[str] = []
         self._token = token_hex(16)  # unknown to the message, so nothing in it can pose as a place
@@ -365,11 +386,15 @@ class _Formulas:
         """The text with a code span for each formula; its fence is longer than any other, so that it meets no other."""
         fence = "`" * (1 + max(map(len, _BACKTICKS.findall(text)), default=0))
         parts, position = [], 0
-        for formula in islice(formulas(text, _OPTIONS), MAX_FORMULAS):
+        for formula in islice(formulas(text, OPTIONS), MAX_FORMULAS - len(self._sources)):
             if text[formula.start - 1 : formula.start] != "`" and text[formula.end : formula.end + 1] != "`":
                 parts += [text[position : formula.start], fence, self._keep(text, formula), fence]
                 position = formula.end
         return "".join([*parts, text[position:]])
+
+    def forget(self) -> None:
+        self._sources.clear()
+        self._html.clear()
 
     def is_place(self, code: str) -> bool:
         return self._place.fullmatch(code) is not None
@@ -389,7 +414,7 @@ class _Formulas:
     def _keep(self, text: str, formula: Formula) -> str:
         source = text[formula.start : formula.end]
         self._sources.append(source)
-        self._html.append(_formula_html(formula) or _marked(escape(source)))
+        self._html.append(self._convert(formula) or _marked(escape(source)))
         return f"{self._token}-{len(self._sources) - 1};"
 
 
@@ -405,13 +430,17 @@ def _formula_html(formula: Formula) -> str | None:
     return html
 
 
+def _unconverted(_formula: Formula) -> None:
+    return None
+
+
 class _Highlighter:
     """Highlights the code of one message, and keeps its HTML until the rest has passed the allow-list."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self._blocks: list[str] = []
         self._token = token_hex(16)  # unknown to the message, so nothing in it can pose as a placeholder
-        self._seconds = MAX_HIGHLIGHTING
+        self._seconds = seconds
 
     def place(self, code: str, language: str) -> str:
         """The code element, around a placeholder if its code is highlighted."""
@@ -422,6 +451,8 @@ class _Highlighter:
         return f'<code class="highlight">{self._token}-{len(self._blocks) - 1};</code>'
 
     def splice(self, html: str) -> str:
+        if not self._blocks:
+            return html
         return re.sub(rf"{self._token}-(\d+);", lambda place: self._blocks[int(place[1])], html)
 
     def _highlighted(self, code: str, language: str) -> str | None:

@@ -35,6 +35,14 @@ def formulas(source: str, options: Options) -> Iterator[Formula]:
         yield from _Scanner(_masked(source, options)).formulas()
 
 
+def formulas_so_far(source: str, options: Options) -> tuple[list[Formula], int]:
+    """The formulas of a source that still grows, and where one begins that more text may end: else the source's end."""
+    if not _OPENERS.search(source):
+        return [], len(source)
+    scanner = _Scanner(_masked(source, options))
+    return list(scanner.formulas()), scanner.opened
+
+
 def mathml(formula: Formula) -> str | None:
     """The formula as MathML of allowed elements and attributes, or nothing if it has errors or exceeds the limits."""
     if not _is_convertible(formula.latex):
@@ -105,6 +113,11 @@ class _Scanner:
     def __init__(self, source: str) -> None:
         self._source = source
         self._opened: re.Match[str] | None = None
+
+    @property
+    def opened(self) -> int:
+        """Where the formula begins that has not found its end; else the end of the source."""
+        return self._opened.start() if self._opened else len(self._source)
 
     def formulas(self) -> Iterator[Formula]:
         for mark in _MARKS.finditer(self._source):
