@@ -250,6 +250,16 @@ def test_a_block_that_changes_hides_what_it_was() -> None:
     )
 
 
+def test_a_line_that_looks_like_a_fence_goes_on_with_its_quote() -> None:
+    check("> words\n```c`d` e\n\nend", each)
+
+
+def test_a_table_without_outer_bars_is_sent_row_by_row() -> None:
+    html = "".join(pieces("a | b\n-|-\n" + "one | two\n" * 50, each))
+    assert html.count(VERSION) == 1
+    assert len(html) < 1.2 * len(render("a | b\n-|-\n" + "one | two\n" * 50))
+
+
 def test_code_gets_its_colours_when_it_is_finished() -> None:
     text = "```python\nx = 'a'\n```\n\nDone"
     sent = list(pieces(text, tokens(3)))
