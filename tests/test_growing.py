@@ -1,7 +1,6 @@
 """A reply that is being written looks on the page like the finished one, as far as it has come, and costs no more."""
 
 import random
-import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -311,6 +310,7 @@ def test_an_empty_reply_is_empty() -> None:
 def test_headings_go_on_over_the_blocks() -> None:
     html = "".join(pieces("## a\n\n### b\n\n## c\n\n#### d\n", each))
     assert html == "<h3>a</h3>\n<h4>b</h4>\n<h3>c</h3>\n<h4>d</h4>\n"
+    assert Growing().grow("# a\n\n## b\n\n### c") == "<h3>a</h3>\n<h4>b</h4>\n<h5>c"
 
 
 # What it may hold
