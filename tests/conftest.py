@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.providers.upstream import Upstream, voigpt
 from tests.support import servers
 from tests.support.databases import create_database
+from tests.support.firefox import Firefox, firefox
 from tests.support.held import held
 from tests.support.people import Person
 from tests.support.servers import Voichat
@@ -190,3 +191,11 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session", params=[(False, "light"), (True, "dark")], ids=["no-javascript", "javascript"])
+def running_firefox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    """Twice, for it takes seconds to start: without JavaScript in light, with it in dark."""
+    javascript, scheme = request.param
+    with firefox(tmp_path_factory.mktemp("firefox"), javascript=javascript, scheme=scheme) as running:
+        yield running

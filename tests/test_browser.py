@@ -34,6 +34,11 @@ WIDE = "\n\n".join(
     ]
 )
 
+SIDEWAYS = """() => [document.documentElement, ...document.querySelectorAll("body, main, .thread, article, form")]
+    .filter(e => e.scrollWidth > e.clientWidth || e.getBoundingClientRect().right > innerWidth)
+    .map(e => `${e.nodeName}.${e.className} ${e.scrollWidth}`)"""
+"""What of the page is wider than its window."""
+
 
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
@@ -336,9 +341,4 @@ def test_no_page_scrolls_sideways_on_a_phone(
     page = at_home(context, voichat)
     page.set_viewport_size({"width": 360, "height": 640})
     for name in every_page(page, voichat, upstream, may_answer):
-        wide = page.evaluate(
-            """() => [document.documentElement, ...document.querySelectorAll("body, main, .thread, article, form")]
-                .filter(e => e.scrollWidth > e.clientWidth || e.getBoundingClientRect().right > 360)
-                .map(e => `${e.nodeName}.${e.className} ${e.scrollWidth}`)"""
-        )
-        assert wide == [], name
+        assert page.evaluate(SIDEWAYS) == [], name
