@@ -124,7 +124,10 @@ def test_a_double_click_on_send_is_one_message_and_stays_one_after_back_and_send
     tab.wait_for(TEXTS, ["Hi", "Hello."])
     assert tab.url == chat
     tab.reload()
-    tab.wait_for(TEXTS, ["Hi", "Hello."])
+    tab.wait_until(lambda: tab.attribute(LAST, "data-status") == "complete")
+    assert tab.text(TEXTS) == ["Hi", "Hello."]
+    tab.open(f"{voichat.url}/chats")
+    tab.wait_for(".conversations a", ["Hi"])
     assert asked(upstream) == 1
 
 

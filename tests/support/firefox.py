@@ -221,7 +221,7 @@ def firefox(folder: Path, *, javascript: bool, scheme: Scheme = "light") -> Iter
     }
     lines = [f"user_pref({json.dumps(name)}, {json.dumps(is_so)});" for name, is_so in (PREFERENCES | override).items()]
     (profile / "user.js").write_text("\n".join(lines))
-    # Root's Firefox refuses the home of somebody else.
+    # Root's Firefox refuses a home of somebody else.
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
     command = [program, "--headless", "--remote-debugging-port=0", "--profile", str(profile)]
     with log.open("wb") as output:
@@ -230,7 +230,8 @@ def firefox(folder: Path, *, javascript: bool, scheme: Scheme = "light") -> Iter
         with connect(_address(process, log), proxy=None, compression=None, max_size=None) as socket:
             yield Firefox(javascript, scheme, Session(socket))
     finally:
-        os.killpg(process.pid, signal.SIGKILL)  # nothing of it is kept
+        with suppress(ProcessLookupError):  # it may have ended by itself
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
