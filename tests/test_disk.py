@@ -79,7 +79,7 @@ def test_on_a_full_disk_the_words_stay_in_the_composer_and_a_reply_waits_to_be_s
 
         disk.free()
         assert words_and_ends(bob, bobs) == [("Are you there?", "complete"), ("Hello.", "complete")]
-        assert said(open_page.read_to_its_end())[-1].words == "Hello."
+        assert said(open_page.read_to_its_end())[-1].words.endswith("Hello.")
     assert alice.press("Send", refused.text, message=LETTER).headers["Location"] == chat
     assert words_and_ends(alice, chat)[2:] == [(LETTER.strip(), "complete"), ("Hello.", "complete")]
     assert asked(upstream) == ["Hi", "Are you there?", LETTER]
@@ -94,9 +94,9 @@ def test_a_read_only_disk_can_be_read_and_what_waits_is_answered_once_it_can_be_
     alices = alice.send("I hold the only place")
     wait_until(lambda: asked(upstream))
     bobs = bob.send("I wait")
+    let_days_pass(database)  # while the server has the database open too: whoever closes it last takes its WAL away
     voichat.kill()  # nobody can make a disk read-only while files are open there, but a failing disk
     may_answer.set()
-    let_days_pass(database)
     disk.make_read_only()
     assert "cannot be written (Read-only file system)" in refusal_to_start(environment)
 
@@ -107,7 +107,7 @@ def test_a_read_only_disk_can_be_read_and_what_waits_is_answered_once_it_can_be_
         assert [each.words for each in said(open_page.read_until("Writing…"))] == ["I wait"]
         disk.make_writable()
         wait_until(lambda: "I wait" in asked(upstream))
-        assert said(open_page.read_to_its_end())[-1].words == "Hello."
+        assert said(open_page.read_to_its_end())[-1].words.endswith("Hello.")
     assert alice.press("Send", refused.text, message="My letter").headers["Location"] == alices
     assert words_and_ends(alice, alices) == [
         ("I hold the only place", "complete"),

@@ -18,7 +18,7 @@ from tests.providers.upstream import Asked, Upstream, voigpt
 from tests.support import databases
 from tests.support.people import submit_id
 from tests.support.servers import Voichat, wait_until
-from tests.support.visitors import Answer, Visitor
+from tests.support.visitors import Answer, NotInTime, Visitor
 from webapp.db import UNSETTLED, Database, conversations, messages
 
 PATIENCE = 90.0
@@ -71,7 +71,7 @@ class Member:
         form = {"message": words, "submit_id": form_id}
         address = self._insist(lambda: self.visitor.post(path, form), words).headers["Location"]
         self.sent.setdefault(address, []).append(words)
-        with suppress(HTTPException, OSError):  # a page may end with its worker
+        with suppress(HTTPException, OSError, NotInTime):  # a page may end with its worker, and wait out an outage
             self.visitor.get(address)
         return address
 
