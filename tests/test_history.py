@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, select
 
 from webapp.chats import history
 from webapp.chats.records import Draft, Gone, NotFound, Sent
-from webapp.chats.text import cleaned, title
+from webapp.chats.text import Cleaner, cleaned, title
 from webapp.db import Database, conversations, messages
 
 ALICE, MALLORY = "a" * 32, "f" * 32
@@ -148,6 +148,22 @@ def test_an_upstream_is_told_the_branch_without_replies_that_have_no_word(databa
 def test_text_is_cleaned_so_that_every_database_can_hold_it(database: Database, typed: str, kept: str) -> None:
     sent = history.begin(database, ALICE, draft(cleaned(typed)))
     assert said(database, sent)[0] == kept
+
+
+@pytest.mark.parametrize(
+    ("pieces", "kept"),
+    [
+        (["a\r", "\nb"], "a\nb"),
+        (["a\r", "b\r"], "a\nb\n"),
+        (["\ud83d", "\ude00"], "\U0001f600"),
+        (["\ud83d", "a"], "\ufffda"),
+        (["a", "\ud83d"], "a\ufffd"),
+        (["", "\r", "", "\n", ""], "\n"),
+    ],
+)
+def test_text_that_comes_in_pieces_is_cleaned_as_if_it_came_whole(pieces: list[str], kept: str) -> None:
+    cleaner = Cleaner()
+    assert "".join([*map(cleaner.add, pieces), cleaner.rest()]) == kept == cleaned("".join(pieces))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import pytest
 from tests.support.databases import held_by_another
 from tests.support.servers import wait_until
 from webapp.chats import history, lease
+from webapp.chats.lease import NO_CAPS
+from webapp.chats.live import Seat, View
 from webapp.chats.records import Draft, Message
 from webapp.chats.replies import Replies
 from webapp.chats.writers import NO_WORDS, OUR_FAULT
@@ -53,7 +55,7 @@ def provider() -> Provider:
 
 @pytest.fixture
 def replies(database: Database, provider: Provider) -> Iterator[Replies]:
-    made = Replies(database, provider.complete, places=2, seats=2)
+    made = Replies(database, provider.complete, places=2, caps=NO_CAPS, seats=2, seats_each=2)
     yield made
     provider.may_answer.set()
     made.close()
@@ -70,6 +72,11 @@ def now(database: Database, reply: Message) -> Message:
     return history.message(database, ALICE, reply.conversation_id, reply.id)
 
 
+def followed(seat: Seat, reply: Message) -> list[str]:
+    """The texts that a page is shown until the reply has settled."""
+    return [view.text for view in seat.follow(reply.id, View(reply.text, is_live=False))]
+
+
 def until_settled(database: Database, reply: Message) -> Message:
     wait_until(lambda: now(database, reply).is_settled, 10)
     return now(database, reply)
@@ -81,9 +88,9 @@ def test_a_follower_is_woken_when_the_reply_is_complete(
     provider.may_answer.set()
     reply = asked(database)
     replies.start(reply.id)
-    seat = replies.seat()
+    seat = replies.seat(ALICE)
     assert seat
-    assert list(seat.follow(reply.id)) == []
+    followed(seat, reply)
     assert (now(database, reply).text, now(database, reply).html) == ("Hello.", "<p>Hello.</p>\n")
     seat.close()
 
@@ -100,11 +107,11 @@ def test_what_another_process_did_is_seen_too(database: Database, replies: Repli
     reply = asked(database)
     claim = lease.claim(database, reply.id, "another process")
     assert claim
-    seat = replies.seat()
+    seat = replies.seat(ALICE)
     assert seat
     timer = threading.Timer(0.1, lambda: lease.settle(database, claim, lease.Outcome("complete", "Theirs.")))
     timer.start()
-    assert list(seat.follow(reply.id)) == []
+    followed(seat, reply)
     timer.join()
     assert now(database, reply).text == "Theirs."
     seat.close()
@@ -135,14 +142,14 @@ def test_with_all_places_taken_a_reply_waits_its_turn(database: Database, provid
 
 
 def test_with_all_seats_taken_there_is_none(replies: Replies) -> None:
-    one, two = replies.seat(), replies.seat()
+    one, two = replies.seat(ALICE), replies.seat(ALICE)
     assert one
     assert two
-    assert replies.seat() is None
+    assert replies.seat(ALICE) is None
     one.close()
     one.close()
-    assert replies.seat()
-    assert replies.seat() is None
+    assert replies.seat(ALICE)
+    assert replies.seat(ALICE) is None
 
 
 def test_a_provider_error_fails_the_reply_with_its_sentence_and_keeps_the_text(
@@ -220,10 +227,10 @@ def test_who_follows_a_stale_reply_hears_of_it_though_nothing_can_be_written(
     monkeypatch.setattr(lease, "LEASE_SECONDS", 0.5)
     reply = asked(database)
     assert lease.claim(database, reply.id, "a process that was killed")
-    seat = replies.seat()
+    seat = replies.seat(ALICE)
     assert seat
     with held_by_another(database):
-        assert len(list(islice(seat.follow(reply.id), 2))) < 2
+        assert len(list(islice(seat.follow(reply.id, View("", is_live=True)), 3))) < 3
         assert now(database, reply).status == "interrupted"
     seat.close()
 

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from . import cli, pages, providers
+from .chats.lease import Caps
 from .chats.replies import Replies
 from .db import Database
 from .pages.house import House
@@ -28,7 +29,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     signin.init_app(app, settings, database)
     assets.init_app(app)
     upstreams = providers.init_app(app, settings)
-    replies = Replies(database, upstreams.complete, places=settings.replies, seats=settings.seats)
+    replies = Replies(
+        database,
+        upstreams.complete,
+        places=settings.replies,
+        caps=Caps(settings.replies_each, settings.replies_all),
+        seats=settings.seats,
+        seats_each=settings.seats_each,
+    )
     limits = Limits(settings.limit_owner, settings.limit_address, settings.limit_everybody)
     pages.init_app(app, House(settings, database, replies, limits))
     cli.init_app(app, settings, database)

@@ -25,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    false,
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -108,6 +109,7 @@ messages = Table(
     Column("created_at", Double, nullable=False),
     Column("settled_at", Double),
     Column("address", String(32)),
+    Column("is_stopping", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("conversation_id", "seq"),
 )
 # Literal words, not parameters: only then can SQLite prove that the partial index serves a query.

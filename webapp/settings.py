@@ -229,6 +229,22 @@ class Settings:
             "Replies that one worker writes at once; further ones wait their turn.",
         )
     )
+    replies_each: int = field(
+        metadata=_row(
+            "VOICHAT_REPLIES_EACH",
+            "4",
+            number(1, 2000),
+            "Replies that are written for one person at once; further ones wait their turn.",
+        )
+    )
+    replies_all: int = field(
+        metadata=_row(
+            "VOICHAT_REPLIES_ALL",
+            "1000",
+            number(1, 100_000),
+            "Replies that all workers together write at once; set it to what the upstream can bear.",
+        )
+    )
     reply_seconds: int = field(
         metadata=_row("VOICHAT_REPLY_SECONDS", "600", number(1, 86400), "Longest time one reply may take, in seconds.")
     )
@@ -307,6 +323,11 @@ class Settings:
     def seats(self) -> int:
         """Pages that may wait for a reply at once: a quarter of the threads is kept for all others."""
         return self.threads - self.threads // 4
+
+    @property
+    def seats_each(self) -> int:
+        """A third of them for one person: who opens many pages leaves seats for the others."""
+        return max(self.seats // 3, 4)
 
     @property
     def trusted_hosts(self) -> list[str]:

@@ -1,19 +1,33 @@
 """Conversations and messages of their owner: what was said is only added to; a Retry writes its reply anew."""
 
 import secrets
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from hashlib import sha256
 from math import inf
 from time import time
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, Table, delete, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Insert,
+    RowMapping,
+    Select,
+    Table,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from .. import markdown
 from ..db import Database, conversations, messages, submissions
 from ..providers import base
 from . import lease
-from .records import Conversation, Draft, Gone, Message, NotFound, Sent
+from .records import Conversation, Draft, Gone, Message, NotFound, Sent, Siblings
 from .text import title
 
 PAGE = 100
@@ -50,6 +64,25 @@ def append(
             return _sent_before(connection, key)
         parent = _reply_id(connection, conversation_id, draft.parent_id)
         admit(connection, _add_message_and_reply(connection, sent, draft, html, parent))
+        return sent
+
+
+def regenerate(
+    database: Database, owner: str, reply: Message, submit_id: str, admit: lease.Admit = lease.admit_all
+) -> Sent:
+    """Another reply that waits beside this one, unless this submit was stored before; `message_id` is its id.
+
+    Raises `NotFound`, `Gone`, and what `admit` raises: then nothing is stored.
+    """
+    draft = Draft("", reply.model, submit_id and f"{submit_id} regenerate", reply.id)
+    with database.write() as connection:
+        _lock(connection, owner, reply.conversation_id)
+        sent = Sent(reply.conversation_id, new_id())
+        if not _is_first(database, connection, _submission_key(owner, draft, reply.conversation_id), sent):
+            return _sent_before(connection, _submission_key(owner, draft, reply.conversation_id))
+        seq = _next_seqs(connection, sent, draft, 1)
+        connection.execute(_empty(sent, draft).values(**_waiting(sent.message_id, reply.parent_id, seq)))
+        admit(connection, sent.message_id)
         return sent
 
 
@@ -107,6 +140,17 @@ def reply(database: Database, owner: str, conversation_id: str, reply_id: str) -
     if found.role != "assistant":
         raise NotFound
     return found
+
+
+def siblings(database: Database, branch: Sequence[Message]) -> dict[str, Siblings]:
+    """For each message of a branch that was written or answered several times, where it stands among the others."""
+    columns = messages.c.id, messages.c.parent_id
+    theirs = messages.c.conversation_id == branch[0].conversation_id
+    beside: defaultdict[str | None, list[str]] = defaultdict(list)
+    with database.read() as connection:
+        for row in connection.execute(select(*columns).where(theirs).order_by(messages.c.seq)):
+            beside[row.parent_id].append(row.id)
+    return {message.id: Siblings(beside[message.parent_id], message.id) for message in branch if message.parent_id}
 
 
 def adopt(database: Database, from_owner: str, to_owner: str) -> None:
@@ -177,23 +221,34 @@ def _reply_id(connection: Connection, conversation_id: str, parent_id: str | Non
 
 def _add_message_and_reply(connection: Connection, sent: Sent, draft: Draft, html: str, parent_id: str | None) -> str:
     """Returns the id of the reply."""
-    now, reply_id = time(), new_id()
+    now, reply_id, seq = time(), new_id(), _next_seqs(connection, sent, draft, 2)
+    asked = dict(id=sent.message_id, parent_id=parent_id, seq=seq - 1, role="user", status="complete", settled_at=now)
+    words = dict(text=draft.words, html=html, renderer=markdown.RENDERER_VERSION)
+    connection.execute(_empty(sent, draft).values(**asked, **words))
+    connection.execute(_empty(sent, draft).values(**_waiting(reply_id, sent.message_id, seq)))
+    return reply_id
+
+
+def _next_seqs(connection: Connection, sent: Sent, draft: Draft, count: int) -> int:
+    """The last of the next `count` numbers of the conversation, which has been written to with this."""
     last_seq = (
         update(conversations)
         .where(conversations.c.id == sent.conversation_id)
-        .values(last_seq=conversations.c.last_seq + 2, updated_at=now, model=draft.model)
+        .values(last_seq=conversations.c.last_seq + count, updated_at=time(), model=draft.model)
         .returning(conversations.c.last_seq)
     )
-    seq = connection.execute(last_seq).scalar_one()
-    empty = insert(messages).values(
-        conversation_id=sent.conversation_id, model=draft.model, created_at=now, problem="", attempt=0
+    return int(connection.execute(last_seq).scalar_one())
+
+
+def _empty(sent: Sent, draft: Draft) -> Insert:
+    return insert(messages).values(
+        conversation_id=sent.conversation_id, model=draft.model, created_at=time(), problem="", attempt=0
     )
-    asked = dict(id=sent.message_id, parent_id=parent_id, seq=seq - 1, role="user", status="complete", settled_at=now)
-    words = dict(text=draft.words, html=html, renderer=markdown.RENDERER_VERSION)
-    reply = dict(id=reply_id, parent_id=sent.message_id, seq=seq, role="assistant", status="waiting", waiting_since=now)
-    connection.execute(empty.values(**asked, **words))
-    connection.execute(empty.values(**reply, text="", html="", renderer=0))
-    return reply_id
+
+
+def _waiting(reply_id: str, parent_id: str | None, seq: int) -> dict[str, Any]:
+    reply = dict(id=reply_id, parent_id=parent_id, seq=seq, role="assistant", status="waiting", waiting_since=time())
+    return reply | dict(text="", html="", renderer=0)
 
 
 def _conversation(conversation_id: str, owner: str, draft: Draft) -> dict[str, object]:

@@ -3,18 +3,23 @@
 The attempt's number is the fence: who holds an older one writes nothing.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from time import time
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, or_, select, update
 
 from ..db import UNSETTLED, Database, conversations, messages
 
 LEASE_SECONDS = 10.0
 RENEW_SECONDS = 2.0
 INTERRUPTED = "The server stopped before this reply was finished."
+
+# Of a reply that nobody writes.
+NOBODYS: dict[str, Any] = {"runner": None, "lease_until": None, "address": None, "is_stopping": False}
 
 # Called in the transaction that makes a reply wait, with its id; what it raises takes that back.
 Admit: TypeAlias = Callable[[Connection, str], None]
@@ -29,6 +34,8 @@ class Claim:
     parent_id: str
     model: str
     attempt: int
+    text: str = ""
+    """What an earlier attempt has left to go on from."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,11 @@ class Unsettled:
 
     id: str
     conversation_id: str
+    owner_id: str
     status: str
     waiting_since: float
     lease_until: float | None
+    is_stopping: bool
 
     @property
     def is_stale(self) -> bool:
@@ -66,10 +75,28 @@ def admit_all(_connection: Connection, _reply_id: str) -> None:
     """An `Admit` without limits."""
 
 
-def claim(database: Database, reply_id: str, runner: str) -> Claim | None:
-    """Take a waiting reply whose turn it is; None if it is not, or somebody else was first."""
+@dataclass(frozen=True)
+class Caps:
+    """How many replies may be live at once: of one person, and of all people and workers together."""
+
+    each: float = inf
+    everybody: float = inf
+
+    def have_room(self, live: Counter[str], owner: str) -> bool:
+        """`live` counts the live replies of each owner."""
+        return live[owner] < self.each and live.total() < self.everybody
+
+
+NO_CAPS = Caps()
+
+
+def claim(database: Database, reply_id: str, runner: str, caps: Caps = NO_CAPS) -> Claim | None:
+    """Take a waiting reply whose turn it is; None if it is not, or somebody else was first.
+
+    On PostgreSQL, claims at the same moment may exceed the caps by as many.
+    """
     chat = select(messages.c.conversation_id).where(messages.c.id == reply_id).scalar_subquery()
-    one_at_a_time = select(conversations.c.id).where(conversations.c.id == chat).with_for_update()
+    one_at_a_time = select(conversations.c.owner_id).where(conversations.c.id == chat).with_for_update()
     taken = (
         update(messages)
         .where(messages.c.id == reply_id, messages.c.status == "waiting", ~_is_behind_another())
@@ -79,18 +106,31 @@ def claim(database: Database, reply_id: str, runner: str) -> Claim | None:
             lease_until=time() + LEASE_SECONDS,
             attempt=messages.c.attempt + 1,
             settled_at=None,
-            text="",
-            html="",
-            problem="",
         )
         .returning(
-            messages.c.id, messages.c.conversation_id, messages.c.parent_id, messages.c.model, messages.c.attempt
+            messages.c.id,
+            messages.c.conversation_id,
+            messages.c.parent_id,
+            messages.c.model,
+            messages.c.attempt,
+            messages.c.text,
         )
     )
     with database.write() as connection:
-        connection.execute(one_at_a_time)
+        owner = connection.execute(one_at_a_time).scalar()
+        if owner is None or not caps.have_room(_live(connection), owner):
+            return None
         row = connection.execute(taken).first()
     return Claim(*row) if row else None
+
+
+def keep(database: Database, grown: Sequence[tuple[Claim, str]]) -> None:
+    """Store the text so far of replies that are live, all in one transaction."""
+    mine = (messages.c.id == bindparam("reply"), messages.c.attempt == bindparam("at"), messages.c.status == "live")
+    kept = update(messages).where(*mine).values(text=bindparam("so_far"))
+    rows = [{"reply": claim.reply_id, "at": claim.attempt, "so_far": text} for claim, text in grown]
+    with database.write(durable=False) as connection:
+        connection.execute(kept, rows)
 
 
 def renew(database: Database, runner: str, reply_ids: Collection[str]) -> None:
@@ -113,9 +153,7 @@ def settle(database: Database, claim: Claim, outcome: Outcome) -> bool:
             renderer=outcome.renderer,
             problem=outcome.problem,
             settled_at=time(),
-            runner=None,
-            lease_until=None,
-            address=None,
+            **NOBODYS,
         )
     )
     with database.write() as connection:
@@ -127,6 +165,26 @@ def retry(database: Database, reply_id: str, attempt: int, admit: Admit = admit_
 
     Raises what `admit` raises.
     """
+    return _again(database, reply_id, attempt, admit, text="")
+
+
+def go_on(database: Database, reply_id: str, attempt: int, admit: Admit = admit_all) -> bool:
+    """As `retry`, and the reply goes on from the text that it has."""
+    return _again(database, reply_id, attempt, admit)
+
+
+def stop(database: Database, reply_id: str) -> None:
+    """End a reply that waits; one that is live is ended by its runner, which is told."""
+    mine = messages.c.id == reply_id
+    waits = mine & or_(messages.c.status == "waiting", _is_stale())
+    stopped = update(messages).where(waits).values(status="stopped", settled_at=time(), **NOBODYS)
+    told = update(messages).where(mine, messages.c.status == "live").values(is_stopping=True)
+    with database.write() as connection:
+        if connection.execute(stopped).rowcount == 0:
+            connection.execute(told)
+
+
+def _again(database: Database, reply_id: str, attempt: int, admit: Admit, **values: Any) -> bool:
     again = (
         update(messages)
         .where(
@@ -135,7 +193,7 @@ def retry(database: Database, reply_id: str, attempt: int, admit: Admit = admit_
             messages.c.attempt == attempt,
             or_(messages.c.status.in_(["failed", "interrupted", "stopped"]), _is_stale()),
         )
-        .values(status="waiting", waiting_since=time(), runner=None, lease_until=None)
+        .values(status="waiting", waiting_since=time(), html="", renderer=0, problem="", **NOBODYS, **values)
     )
     with database.write() as connection:
         is_first = connection.execute(again).rowcount == 1
@@ -154,9 +212,7 @@ def expire(database: Database) -> None:
                 status="interrupted",
                 problem=INTERRUPTED,
                 settled_at=time(),
-                runner=None,
-                lease_until=None,
-                address=None,
+                **NOBODYS,
             )
         )
 
@@ -167,10 +223,13 @@ def unsettled(database: Database) -> list[Unsettled]:
         select(
             messages.c.id,
             messages.c.conversation_id,
+            conversations.c.owner_id,
             messages.c.status,
             messages.c.waiting_since,
             messages.c.lease_until,
+            messages.c.is_stopping,
         )
+        .join(conversations)
         .where(UNSETTLED)
         .order_by(messages.c.created_at, messages.c.seq)
     )
@@ -178,14 +237,24 @@ def unsettled(database: Database) -> list[Unsettled]:
         return [Unsettled(*row) for row in connection.execute(query)]
 
 
-def ready(replies: Iterable[Unsettled], before: float) -> list[str]:
-    """Of replies in their order, those that wait since `before` or longer and are the first of their chat."""
+def texts(database: Database, reply_ids: Collection[str]) -> dict[str, tuple[str, bool]]:
+    """Of those that are unsettled: the text so far, and whether somebody writes it."""
+    query = select(messages.c.id, messages.c.text, messages.c.status).where(messages.c.id.in_(reply_ids), UNSETTLED)
+    with database.read() as connection:
+        return {row.id: (row.text, row.status == "live") for row in connection.execute(query)}
+
+
+def ready(replies: Iterable[Unsettled], before: float, caps: Caps = NO_CAPS) -> list[str]:
+    """Of replies in their order, those that wait since `before`, are the first of their chat and have room."""
     replies = [reply for reply in replies if not reply.is_stale]
     taken = {reply.conversation_id for reply in replies if reply.status == "live"}
+    live = Counter(reply.owner_id for reply in replies if reply.status == "live")
     found = []
     for reply in replies:
-        if reply.conversation_id not in taken and reply.waiting_since <= before:
+        is_first = reply.conversation_id not in taken
+        if is_first and reply.waiting_since <= before and caps.have_room(live, reply.owner_id):
             found.append(reply.id)
+            live[reply.owner_id] += 1
         taken.add(reply.conversation_id)
     return found
 
@@ -194,6 +263,13 @@ def is_unsettled(database: Database, reply_id: str) -> bool:
     query = select(messages.c.id).where(messages.c.id == reply_id, UNSETTLED, ~_is_stale())
     with database.read() as connection:
         return connection.execute(query).first() is not None
+
+
+def unsettled_of(database: Database, conversation_id: str) -> list[str]:
+    """Of one conversation, those that wait first: stopped in this order, none of them begins."""
+    query = select(messages.c.id).where(messages.c.conversation_id == conversation_id, UNSETTLED)
+    with database.read() as connection:
+        return list(connection.execute(query.order_by(messages.c.status.desc(), messages.c.seq)).scalars())
 
 
 def next_waiting(database: Database, conversation_id: str) -> str | None:
@@ -206,6 +282,17 @@ def next_waiting(database: Database, conversation_id: str) -> str | None:
     )
     with database.read() as connection:
         return connection.execute(query).scalar()
+
+
+def _live(connection: Connection) -> Counter[str]:
+    """The live replies of each owner; not those whose runner is gone."""
+    query = (
+        select(conversations.c.owner_id, func.count())
+        .join_from(messages, conversations)
+        .where(UNSETTLED, messages.c.status == "live", messages.c.lease_until >= time())
+        .group_by(conversations.c.owner_id)
+    )
+    return Counter({owner: count for owner, count in connection.execute(query)})
 
 
 def _is_stale() -> ColumnElement[bool]:

@@ -55,3 +55,23 @@ class Draft:
 class Sent:
     conversation_id: str
     message_id: str
+
+
+@dataclass(frozen=True)
+class Siblings:
+    """All the messages in one place of a conversation, the oldest first, and the one of them that is shown."""
+
+    ids: list[str]
+    shown: str
+
+    @property
+    def number(self) -> int:
+        return self.ids.index(self.shown) + 1
+
+    @property
+    def previous(self) -> str | None:
+        return self.ids[self.number - 2] if self.number > 1 else None
+
+    @property
+    def following(self) -> str | None:
+        return self.ids[self.number] if self.number < len(self.ids) else None

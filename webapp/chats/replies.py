@@ -6,10 +6,11 @@ from time import monotonic, time
 
 from ..db import Database, DatabaseError
 from . import lease
-from .live import Followers, Seat
+from .live import Followers, Seat, View
 from .writers import Complete, Writers
 
 TICK_SECONDS = 0.25
+FLUSH_SECONDS = 0.1
 SWEEP_SECONDS = 0.5
 PAUSE_SECONDS = 2.0
 HOMEWARD_SECONDS = 1.0  # other workers cut their replies at the same time
@@ -20,21 +21,26 @@ log = logging.getLogger(__name__)
 class Replies:
     """One a process. `complete(model, messages)` begins a completion; it and its chunks may raise `ProviderError`."""
 
-    def __init__(self, database: Database, complete: Complete, *, places: int, seats: int) -> None:
+    def __init__(
+        self, database: Database, complete: Complete, *, places: int, caps: lease.Caps, seats: int, seats_each: int
+    ) -> None:
         self._database = database
-        self._writers = Writers(database, complete, places, self._wake)
-        self._followers = Followers(seats, self._is_unsettled)
+        self._caps = caps
+        self._writers = Writers(database, complete, places, caps, self._shown, self._ended)
+        self._followers = Followers(seats, seats_each, self._is_unsettled, self._writers.text)
         self._closed = Event()
         self._opening = Lock()
-        self._ticker: Thread | None = None
+        self._threads: list[Thread] = []
         self._renew_at = 0.0
 
     def open(self) -> None:
         """Start to tick; not before a fork. Starting a reply and taking a seat do it too."""
         with self._opening:
-            if self._ticker is None:
-                self._ticker = Thread(target=self._tick_until_closed, name="replies", daemon=True)
-                self._ticker.start()
+            if not self._threads:
+                work = {"replies": self._tick_until_closed, "flush": self._flush_until_closed}
+                self._threads = [Thread(target=each, name=name, daemon=True) for name, each in work.items()]
+                for thread in self._threads:
+                    thread.start()
 
     def start(self, reply_id: str) -> None:
         """Write the reply here if it waits, its turn has come and a place is free; else the ticker tries again.
@@ -47,10 +53,15 @@ class Replies:
         except DatabaseError:
             log.exception("reply %s cannot be begun yet", reply_id)
 
-    def seat(self) -> Seat | None:
-        """A seat for a page that follows replies; None when every one is taken."""
+    def stop(self, reply_id: str) -> None:
+        """End the reply, whichever process writes it, within a tick."""
+        lease.stop(self._database, reply_id)
+        self._writers.stop([reply_id])
+
+    def seat(self, person: str) -> Seat | None:
+        """A seat for a page that follows replies; None when every one is taken, or this person's share."""
         self.open()
-        return self._followers.seat()
+        return self._followers.seat(person)
 
     def drain(self) -> None:
         """Begin nothing more; what is live goes on, and what waits is for another process."""
@@ -61,14 +72,26 @@ class Replies:
         self._writers.close(grace)
         self._followers.close(HOMEWARD_SECONDS)
         self._closed.set()
-        if self._ticker:
-            self._ticker.join(PAUSE_SECONDS)
+        for thread in self._threads:
+            thread.join(PAUSE_SECONDS)
 
     def _is_unsettled(self, reply_id: str) -> bool:
         return lease.is_unsettled(self._database, reply_id)
 
-    def _wake(self, reply_id: str) -> None:
-        self._followers.wake({reply_id})
+    def _shown(self, reply_id: str) -> None:
+        self._followers.grown(reply_id)
+
+    def _ended(self, reply_id: str) -> None:
+        self._followers.settled([reply_id])
+
+    def _flush_until_closed(self) -> None:
+        while not self._closed.is_set():
+            if self._writers.wait_for_growth(PAUSE_SECONDS):
+                try:
+                    self._writers.flush()
+                except DatabaseError as error:
+                    log.error("live text cannot be stored yet: %s", error)
+                self._closed.wait(FLUSH_SECONDS)
 
     def _tick_until_closed(self) -> None:
         pause = TICK_SECONDS
@@ -85,13 +108,22 @@ class Replies:
         """First what needs reading alone: there are times when nothing can be written."""
         awaited = self._followers.awaited()
         found = lease.unsettled(self._database)
-        self._followers.wake(awaited - {reply.id for reply in found if not reply.is_stale})
+        self._tell_followers(awaited, {reply.id for reply in found if not reply.is_stale})
+        self._writers.stop(reply.id for reply in found if reply.is_stopping)
         self._renew()
         if any(reply.is_stale for reply in found):
             lease.expire(self._database)
-        for reply_id in lease.ready(found, before=time() - SWEEP_SECONDS):
+        for reply_id in lease.ready(found, time() - SWEEP_SECONDS, self._caps):
             if not self._writers.start(reply_id):
                 break
+
+    def _tell_followers(self, awaited: set[str], unsettled: set[str]) -> None:
+        """Of what other processes write they hear once a tick, by one query."""
+        elsewhere = {reply_id for reply_id in awaited & unsettled if self._writers.text(reply_id) is None}
+        if elsewhere:
+            found = lease.texts(self._database, elsewhere)
+            self._followers.learn({reply_id: View(*said) for reply_id, said in found.items()})
+        self._followers.settled(awaited - unsettled)
 
     def _renew(self) -> None:
         if monotonic() >= self._renew_at:

@@ -13,6 +13,23 @@ def cleaned(text: str) -> str:
     return unified.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+class Cleaner:
+    """`cleaned` for a text that comes in pieces, which may part a line end or a surrogate pair."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def add(self, piece: str) -> str:
+        """What can be said of the text so far; its last character may be held back."""
+        text = self._held + piece
+        self._held = text[-1] if text and (text[-1] == "\r" or "\ud800" <= text[-1] <= "\udbff") else ""
+        return cleaned(text.removesuffix(self._held))
+
+    def rest(self) -> str:
+        held, self._held = self._held, ""
+        return cleaned(held)
+
+
 def title(words: str) -> str:
     """The first words of the first line that has any, without what is invisible or would turn a page's words round."""
     lines = (visible(line.expandtabs(1)).strip() for line in words.splitlines())

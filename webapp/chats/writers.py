@@ -1,36 +1,99 @@
 """The pool that writes replies: claim one, ask the provider, store how it ended."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from threading import Condition, Event
+from threading import Condition, Event, Lock
 from typing import TypeAlias
 
 from .. import markdown
 from ..db import Database, DatabaseError
 from ..outages import outage
-from ..providers.base import Completion, Messages, ProviderError
+from ..providers.base import Completion, Message, Messages, ProviderError
 from . import history, lease
 from .lease import Claim, Outcome
-from .text import cleaned
+from .text import Cleaner, cleaned
 
 SETTLE_PAUSE_SECONDS = 1.0
 CUTTING_SECONDS = 5.0
 OUR_FAULT = "Something went wrong on this server; its log says what."
 NO_WORDS = "The model ended its reply without a word."
+GO_ON = "Go on exactly where you stopped, without repeating anything."
 
 Complete: TypeAlias = Callable[[str, Messages], Completion]
 
 log = logging.getLogger(__name__)
 
 
-class Writers:
-    """At most `places` replies at once. `ended(reply_id)` is called, in the writing thread, after each."""
+class Writing:
+    """One reply as it is being written. `shown` is what followers may see of it: all that has been stored."""
 
-    def __init__(self, database: Database, complete: Complete, places: int, ended: Callable[[str], None]) -> None:
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.shown = claim.text
+        self.is_stopped = False
+        self._text = claim.text
+        self._cleaner = Cleaner()
+        self._changing = Lock()
+        self._cancel: Callable[[], None] | None = None
+        self._is_cancelled = False
+
+    @property
+    def text(self) -> str:
+        return self._text
+
+    @property
+    def has_grown(self) -> bool:
+        return self._text != self.shown
+
+    def add(self, chunk: str) -> bool:
+        """False if nothing of it can be said yet."""
+        words = self._cleaner.add(chunk)
+        self._text += words
+        return bool(words)
+
+    def whole_text(self) -> str:
+        """When nothing more will come."""
+        self._text += self._cleaner.rest()
+        return self._text
+
+    def begin(self, completion: Completion) -> Completion:
+        with self._changing:
+            self._cancel = completion.cancel
+            if self._is_cancelled:
+                completion.cancel()
+        return completion
+
+    def cancel(self) -> None:
+        """End the call to the upstream, also one that has not begun."""
+        with self._changing:
+            self._is_cancelled = True
+            if self._cancel:
+                self._cancel()
+
+    def stop(self) -> None:
+        """As `cancel`, because the person wants it so."""
+        self.is_stopped = True
+        self.cancel()
+
+
+class Writers:
+    """At most `places` replies at once. Calls `shown(reply_id)` when more may be shown, `ended` when it has ended."""
+
+    def __init__(
+        self,
+        database: Database,
+        complete: Complete,
+        places: int,
+        caps: lease.Caps,
+        shown: Callable[[str], None],
+        ended: Callable[[str], None],
+    ) -> None:
         self._database = database
         self._complete = complete
+        self._caps = caps
+        self._shown = shown
         self._ended = ended
         self._runner = history.new_id()
         self._pool = ThreadPoolExecutor(places, thread_name_prefix="reply")
@@ -38,7 +101,8 @@ class Writers:
         self._free = self._places = places
         self._draining = Event()
         self._closing = Event()
-        self._cancels: dict[str, Callable[[], None]] = {}
+        self._has_grown = Event()
+        self._live: dict[str, Writing] = {}
 
     def start(self, reply_id: str) -> bool:
         """Write the reply if it waits and its turn has come; False when every place is taken."""
@@ -46,7 +110,7 @@ class Writers:
             return False
         is_writing = False
         try:
-            if claim := lease.claim(self._database, reply_id, self._runner):
+            if claim := lease.claim(self._database, reply_id, self._runner, self._caps):
                 self._pool.submit(self._write, claim)
                 is_writing = True
         finally:
@@ -54,9 +118,35 @@ class Writers:
                 self._leave()
         return True
 
+    def text(self, reply_id: str) -> str | None:
+        """What may be shown of a reply that is being written here."""
+        writing = self._live.get(reply_id)
+        return writing.shown if writing else None
+
+    def stop(self, reply_ids: Iterable[str]) -> None:
+        """End those that are being written here."""
+        for reply_id in reply_ids:
+            if writing := self._live.get(reply_id):
+                writing.stop()
+
+    def flush(self) -> None:
+        """Store what has grown, all in one transaction, and then show it: a kill takes nothing back."""
+        self._has_grown.clear()
+        grown = [(writing, writing.text) for writing in list(self._live.values()) if writing.has_grown]
+        try:
+            if grown:
+                lease.keep(self._database, [(writing.claim, text) for writing, text in grown])
+        finally:  # in an outage it is shown all the same
+            for writing, text in grown:
+                writing.shown = text
+                self._shown(writing.claim.reply_id)
+
+    def wait_for_growth(self, seconds: float) -> bool:
+        return self._has_grown.wait(seconds)
+
     def renew(self) -> None:
         """Keep the lease of every reply that is being written here."""
-        if live := list(self._cancels):
+        if live := list(self._live):
             lease.renew(self._database, self._runner, live)
 
     def drain(self) -> None:
@@ -69,8 +159,8 @@ class Writers:
         with self._changed:
             self._changed.wait_for(self._is_idle, grace)
         self._closing.set()
-        for cancel in list(self._cancels.values()):
-            cancel()
+        for writing in list(self._live.values()):
+            writing.cancel()
         with self._changed:
             self._changed.wait_for(self._is_idle, CUTTING_SECONDS)
         self._pool.shutdown(wait=False)
@@ -93,42 +183,57 @@ class Writers:
         """One reply, and then those that wait behind it in the same chat."""
         try:
             while claim:
-                self._settle(claim, _rendered(self._outcome(claim)))
-                self._ended(claim.reply_id)
+                self._write_one(Writing(claim))
                 claim = self._claim_next(claim.conversation_id)
         except Exception:
             log.exception("a reply could not be stored; its lease will run out")
         finally:
             self._leave()
 
+    def _write_one(self, writing: Writing) -> None:
+        reply_id = writing.claim.reply_id
+        self._live[reply_id] = writing
+        try:
+            self._settle(writing.claim, _rendered(self._outcome(writing)))
+        finally:
+            del self._live[reply_id]
+            self._ended(reply_id)
+
     def _claim_next(self, conversation_id: str) -> Claim | None:
         following = None if self._draining.is_set() else lease.next_waiting(self._database, conversation_id)
-        return lease.claim(self._database, following, self._runner) if following else None
+        return lease.claim(self._database, following, self._runner, self._caps) if following else None
 
-    def _outcome(self, claim: Claim) -> Outcome:
-        said: list[str] = []
+    def _outcome(self, writing: Writing) -> Outcome:
+        status, problem = self._ending(writing)
+        text = writing.whole_text()
+        if status == "complete" and not text.strip():
+            return Outcome("failed", "", NO_WORDS)
+        return Outcome(status, text, problem)
+
+    def _ending(self, writing: Writing) -> tuple[str, str]:
+        """Writes all that comes; returns how it ended, as status and problem."""
         try:
-            for chunk in self._begin(claim).chunks:
-                if isinstance(chunk, str):
-                    said.append(cleaned(chunk))
+            for chunk in self._begin(writing).chunks:
+                if isinstance(chunk, str) and writing.add(chunk):
+                    self._has_grown.set()
         except ProviderError as error:
+            if writing.is_stopped:
+                return "stopped", ""
             if self._closing.is_set():
-                return Outcome("interrupted", "".join(said), lease.INTERRUPTED)
-            return Outcome("failed", "".join(said), cleaned(str(error)))
-        except Exception:
-            log.exception("reply %s", claim.reply_id)
-            return Outcome("failed", "".join(said), OUR_FAULT)
-        finally:
-            self._cancels.pop(claim.reply_id, None)
-        return Outcome("complete", "".join(said)) if any(said) else Outcome("failed", "", NO_WORDS)
+                return "interrupted", lease.INTERRUPTED
+            return "failed", cleaned(str(error))
+        except Exception as error:
+            log.exception("reply %s", writing.claim.reply_id)
+            what = outage(error) if isinstance(error, DatabaseError) else ""
+            return "failed", f"The server's database {what}." if what else OUR_FAULT
+        return "complete", ""
 
-    def _begin(self, claim: Claim) -> Completion:
-        told = history.context(self._database, claim.conversation_id, claim.parent_id)
-        completion = self._complete(claim.model, told)
-        self._cancels[claim.reply_id] = completion.cancel
+    def _begin(self, writing: Writing) -> Completion:
         if self._closing.is_set():
-            completion.cancel()
-        return completion
+            writing.cancel()
+        claim = writing.claim
+        told = history.context(self._database, claim.conversation_id, claim.parent_id)
+        return writing.begin(self._complete(claim.model, [*told, *_so_far(claim.text)]))
 
     def _settle(self, claim: Claim, outcome: Outcome) -> None:
         """A database that is away must not cost the text: it is kept here for as long as this process lives."""
@@ -149,6 +254,13 @@ class Writers:
                 raise
             return False
         return True
+
+
+def _so_far(text: str) -> Messages:
+    """How an upstream is asked to go on with a reply that was cut off."""
+    if not text:
+        return []
+    return [Message(role="assistant", content=text), Message(role="user", content=GO_ON)]
 
 
 def _rendered(outcome: Outcome) -> Outcome:
