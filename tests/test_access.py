@@ -11,7 +11,7 @@ from itertools import product
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.support.routes import CHAT, FORMS, MESSAGES, MODEL, RETRY, VERBS
+from tests.support.routes import CHAT, CONTINUE, FORMS, MESSAGES, MODEL, REGENERATE, RETRY, STOP, STOP_ALL, VERBS
 from tests.support.world import MADE_UP, ROLES, Thing, World, dump, filled, form, seen
 
 
@@ -52,7 +52,7 @@ TABLE = {
     "/chats": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OPEN_TO_SEND, "OPTIONS": PUBLIC},
     CHAT: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "OPTIONS": PUBLIC},
     MESSAGES: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
-    RETRY: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
+    **{rule: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC} for rule in (RETRY, CONTINUE, REGENERATE, STOP, STOP_ALL)},
     "/providers/": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
     "/login": {"GET": NOWHERE, "HEAD": NOWHERE, "POST": NOWHERE, "OPTIONS": PUBLIC},
     "/logout": {"POST": NOWHERE, "OPTIONS": PUBLIC},

@@ -10,7 +10,17 @@ import pytest
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.test import TestResponse
 
-from tests.support.routes import CHAT, FORMS, MESSAGES, QUERIES, RETRY, SIGN_IN_FORMS
+from tests.support.routes import (
+    CHAT,
+    CONTINUE,
+    FORMS,
+    MESSAGES,
+    QUERIES,
+    RETRY,
+    SIGN_IN_FORMS,
+    STOP,
+    STOP_ALL,
+)
 from tests.support.world import MADE_UP, ROLES, Thing, World, changes, dump, filled, form, seen
 
 Fields = list[tuple[str, str]]
@@ -27,7 +37,11 @@ OTHERS = {
 DOUBLED = [(rule, name) for rule, fields in FORMS.items() for name, value in fields.items() if value]
 
 # A field that means a message means one of the chat that the address names.
-MEANS_A_MESSAGE = [(CHAT, "GET", "at"), (CHAT, "HEAD", "at"), (MESSAGES, "POST", "parent"), (RETRY, "POST", "at")]
+MEANS_A_MESSAGE = [
+    *((CHAT, verb, "at") for verb in ("GET", "HEAD")),
+    (MESSAGES, "POST", "parent"),
+    *((rule, "POST", "at") for rule in (RETRY, CONTINUE, STOP, STOP_ALL)),
+]
 
 
 def foreign(thing: Thing, owner_id: str) -> Fields:

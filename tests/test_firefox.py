@@ -15,7 +15,7 @@ from tests.test_browser import SIDEWAYS, WIDE, Serve, asked, on_sqlite, says
 
 pytestmark = pytest.mark.browser
 
-MESSAGE, SEND, RETRY = "#message", "#composer button", "article form button"
+MESSAGE, SEND, RETRY = "#message", "#composer button", ".again button"
 TEXTS, LAST = "article .text", "article:last-of-type"
 PHONE = (360, 640)
 

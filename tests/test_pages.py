@@ -149,7 +149,7 @@ def test_retry_asks_again(alice: Person, upstream: Upstream) -> None:
     failed = Page(alice.get(chat))
     retry = f"{chat}/replies/{failed.articles[1].id}/retry"
     assert alice.post(retry, attempt=failed.attempts[0]).headers["Location"] == chat
-    assert Page(alice.get(chat)).said[1].endswith("Hello.")
+    assert "Hello." in Page(alice.get(chat)).said[1]
 
 
 def test_each_attempt_has_one_retry_however_often_it_is_pressed(alice: Person, upstream: Upstream) -> None:

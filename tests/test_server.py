@@ -116,15 +116,19 @@ def test_with_every_seat_taken_other_pages_answer_and_the_chat_offers_to_look_ag
     alice = Visitor(serve(WEB_CONCURRENCY="1", VOICHAT_THREADS="8", VOICHAT_REPLIES="1"))
     chat = alice.send("Hi")
     with ExitStack() as stack:
-        for _ in range(6):
+        for _ in range(4):
             stack.enter_context(alice.open(chat)).read_until("Writing…")
+        bob = Visitor(alice.voichat)
+        bobs = bob.send("Hi")
+        for _ in range(2):
+            stack.enter_context(bob.open(bobs)).read_until("Writing…")
         assert [alice.get(path).status for path in ("/", "/chats", "/providers/", "/healthz")] == [200] * 4
         late = alice.get(chat)
     assert '<a href="">Look again</a>' in late.text
     assert [each.words for each in said(late.text)] == ["Hi", ""]
     may_answer.set()
-    assert statuses(alice, chat) == ["complete"]
-    assert last_words(upstream) == ["Hi"]
+    assert statuses(alice, chat) == statuses(bob, bobs) == ["complete"]
+    assert last_words(upstream) == ["Hi", "Hi"]
 
 
 # Ends of all kinds

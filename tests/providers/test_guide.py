@@ -89,7 +89,7 @@ def test_a_newcomer_is_led_to_the_right_section(guide: Guide, question: str, sec
 def test_it_names_close_sections(guide: Guide) -> None:
     _, see_also = ask(guide, "how do I stop it?").split("See also:")
 
-    assert "- Getting started: Update to a new version" in see_also
+    assert "- Getting started: Watch a reply grow, and stop it" in see_also
 
 
 def test_links_within_the_manual_become_words_because_no_page_shows_it(guide: Guide) -> None:

@@ -5,7 +5,9 @@ MODEL = "guide/gpt-3.5-turbo"
 
 CHAT = "/chats/<id:conversation_id>"
 MESSAGES = f"{CHAT}/messages"
-RETRY = f"{CHAT}/replies/<id:reply_id>/retry"
+REPLY_OF = f"{CHAT}/replies/<id:reply_id>"
+RETRY, CONTINUE, REGENERATE = f"{REPLY_OF}/retry", f"{REPLY_OF}/continue", f"{REPLY_OF}/regenerate"
+STOP, STOP_ALL = f"{REPLY_OF}/stop", f"{CHAT}/stop"
 
 REPLY, NEW = "<reply_id>", "<new>"
 
@@ -13,6 +15,10 @@ FORMS = {
     "/chats": {"message": "Hi", "model": MODEL, "submit_id": NEW, "parent": ""},
     MESSAGES: {"message": "Hi", "model": MODEL, "submit_id": NEW, "parent": REPLY},
     RETRY: {"attempt": "1", "at": REPLY},
+    CONTINUE: {"attempt": "1", "at": REPLY},
+    REGENERATE: {"submit_id": NEW},
+    STOP: {"at": REPLY},
+    STOP_ALL: {"at": REPLY},
 }
 # Their forms depend on the kind of sign-in, and end the session of whoever asks: test_signin, test_forget.
 SIGN_IN_FORMS = {"/login", "/logout", "/forget"}

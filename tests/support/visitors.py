@@ -47,6 +47,10 @@ class Shown:
         return re.sub("<[^>]*>", "", text[1]).strip() if text else ""
 
 
+class NotInTime(Exception):
+    """A page had not ended when its reader lost patience; `str(error)` is what had come."""
+
+
 class OpenPage(AbstractContextManager["OpenPage"]):
     """A page that the server may still be sending; read it as it comes."""
 
@@ -64,18 +68,22 @@ class OpenPage(AbstractContextManager["OpenPage"]):
         return self._read.decode(errors="replace")
 
     def read_to_its_end(self) -> str:
-        """Raises `IncompleteRead` where the connection ends before the page."""
+        """Raises `IncompleteRead` where the connection ends before the page, and `NotInTime`."""
         deadline = time.monotonic() + PATIENCE  # a page that goes on writing would be read for ever
         while came := self._response.read1(65536):
             self._read += came
-            assert time.monotonic() < deadline, self._read.decode()
+            if time.monotonic() > deadline:
+                raise NotInTime(self._read.decode())
         if self._response.length:
             raise IncompleteRead(self._read, self._response.length)
         return self._read.decode()
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self._response.close()
         self._connection.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Visitor:
@@ -91,8 +99,8 @@ class Visitor:
     def post(self, path: str, form: dict[str, str], **headers: str) -> Answer:
         return self._answer("POST", path, urlencode(form), {"Content-Type": FORM} | headers)
 
-    def open(self, path: str) -> OpenPage:
-        return OpenPage(*self._ask("GET", path, None, {}))
+    def open(self, path: str, **headers: str) -> OpenPage:
+        return OpenPage(*self._ask("GET", path, None, headers))
 
     def send(self, words: str, page: str = "/") -> str:
         """Returns the address of the chat that the words went to."""

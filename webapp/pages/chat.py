@@ -1,26 +1,21 @@
 """A chat: begin it, read it, go on with it."""
 
-import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, stream_template, url_for
+from flask import Blueprint, Response, redirect, render_template, request, stream_template, stream_with_context, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from ..chats import history, lease
-from ..chats.live import Seat
 from ..chats.records import Message, NotFound
 from ..chats.text import cleaned
-from ..db import DatabaseError
 from ..users.limits import Sender
 from ..web import addresses, signin
-from . import composer, rendering
-from .house import House, house
-
-log = logging.getLogger(__name__)
+from . import composer, plain, rendering
+from .house import house
+from .live import Live
 
 blueprint = Blueprint("chat", __name__)
 
@@ -52,11 +47,38 @@ def go_on(conversation_id: str) -> Redirect:
 @blueprint.post("/chats/<id:conversation_id>/replies/<id:reply_id>/retry")
 def retry(conversation_id: str, reply_id: str) -> Redirect:
     """Safe to repeat with the hidden `attempt`: each attempt has one Retry."""
-    owner, at = _owner(), _branch(conversation_id)
+    return _again(lease.retry, conversation_id, reply_id)
+
+
+@blueprint.post("/chats/<id:conversation_id>/replies/<id:reply_id>/continue")
+def go_on_with(conversation_id: str, reply_id: str) -> Redirect:
+    """As Retry, and the reply keeps the text that it has."""
+    return _again(lease.go_on, conversation_id, reply_id)
+
+
+@blueprint.post("/chats/<id:conversation_id>/replies/<id:reply_id>/regenerate")
+def regenerate(conversation_id: str, reply_id: str) -> Redirect:
+    """Another reply beside this one. Safe to repeat with the hidden `submit_id`."""
+    owner = _owner()
     reply = history.reply(house().database, owner, conversation_id, reply_id)
-    if request.form.get("attempt", reply.attempt, type=int) == reply.attempt:
-        lease.retry(house().database, reply.id, reply.attempt, _admit(owner))
-    return _to_chat(conversation_id, at=at)
+    sent = history.regenerate(house().database, owner, reply, composer.submit_id(), _admit(owner))
+    return _to_chat(conversation_id, at=sent.message_id)
+
+
+@blueprint.post("/chats/<id:conversation_id>/replies/<id:reply_id>/stop")
+def stop(conversation_id: str, reply_id: str) -> Redirect | Response:
+    at, reply = _branch(conversation_id), history.reply(house().database, _owner(), conversation_id, reply_id)
+    house().replies.stop(reply.id)
+    return _stopped(conversation_id, at)
+
+
+@blueprint.post("/chats/<id:conversation_id>/stop")
+def stop_all(conversation_id: str) -> Redirect | Response:
+    """All of the chat's replies that wait or are being written."""
+    at, chat = _branch(conversation_id), history.conversation(house().database, _owner(), conversation_id)
+    for reply_id in lease.unsettled_of(house().database, chat.id):
+        house().replies.stop(reply_id)
+    return _stopped(conversation_id, at)
 
 
 @blueprint.get("/chats/<id:conversation_id>")
@@ -65,47 +87,54 @@ def show(conversation_id: str) -> Response:
     owner, at = _owner(), cleaned(request.args.get("at", ""))
     conversation = history.conversation(house().database, owner, conversation_id)
     messages = history.branch(house().database, owner, conversation_id, at)
-    page = {"conversation": conversation, "messages": messages, "at": at, "composer": _composer(messages, at)}
-    if request.method == "HEAD" or all(message.is_settled for message in messages):
-        return Response(_whole(page))
-    seat = house().replies.seat()
-    return _stream(page, Live(seat, house(), owner)) if seat else Response(_whole(page))
+    seat = None if request.method == "HEAD" or all(map(_is_settled, messages)) else house().replies.seat(owner)
+    live = Live(seat, house(), owner, has_css=_has_css()) if seat else None
+    if _wants_plain_text():
+        return _open(stream_with_context(plain.pieces(messages, live)), "text/plain", live)
+    siblings = history.siblings(house().database, messages)
+    page = {"conversation": conversation, "messages": messages, "at": at, "siblings": siblings, "live": live}
+    page |= {"composer": _composer(messages, at)}
+    return _open(stream_template("chat/show.html", **page), "text/html", live) if live else Response(_whole(page))
 
 
-@dataclass(frozen=True)
-class Live:
-    """What the template of an unsettled reply asks for, after the first byte: what goes wrong is logged."""
-
-    seat: Seat
-    house: House
-    owner: str
-
-    def follow(self, reply: Message) -> Iterator[None]:
-        """Starts the reply if it waits. The page before it has been sent, whatever the database does now."""
-        self.house.replies.start(reply.id)
-        try:
-            yield from self.seat.follow(reply.id)
-        except DatabaseError:
-            log.exception("chat %s is followed no further", reply.conversation_id)
-
-    def now(self, reply: Message) -> Message:
-        try:
-            return history.message(self.house.database, self.owner, reply.conversation_id, reply.id)
-        except (DatabaseError, NotFound):
-            log.exception("reply %s cannot be shown", reply.id)
-            return reply
-
-
-def _stream(page: dict[str, Any], live: Live) -> Response:
-    pieces = stream_template("chat/show.html", **page, live=live)
-    response = Response(rendering.flushed(pieces))
+def _open(pieces: Iterator[str], kind: str, live: Live | None) -> Response:
+    response = Response(rendering.flushed(pieces), mimetype=kind)
     response.headers["X-Accel-Buffering"] = "no"
-    response.call_on_close(live.seat.close)
+    if live:
+        response.call_on_close(live.seat.close)
     return response
 
 
 def _whole(page: dict[str, Any]) -> str:
     return render_template("chat/show.html", **page)
+
+
+def _again(again: Callable[..., bool], conversation_id: str, reply_id: str) -> Redirect:
+    owner, at = _owner(), _branch(conversation_id)
+    reply = history.reply(house().database, owner, conversation_id, reply_id)
+    if request.form.get("attempt", reply.attempt, type=int) == reply.attempt:
+        again(house().database, reply.id, reply.attempt, _admit(owner))
+    return _to_chat(conversation_id, at=at)
+
+
+def _stopped(conversation_id: str, at: str) -> Redirect | Response:
+    """A Stop from the page's hidden frame leaves the page as it is: its stream goes on to the end."""
+    if request.headers.get("Sec-Fetch-Dest") == "iframe":
+        return Response(status=HTTPStatus.NO_CONTENT)
+    return _to_chat(conversation_id, at=at)
+
+
+def _is_settled(message: Message) -> bool:
+    return message.is_settled
+
+
+def _has_css() -> bool:
+    """Text browsers show every version of a block that grows: they get each once it is closed."""
+    return request.user_agent.string.startswith("Mozilla/")
+
+
+def _wants_plain_text() -> bool:
+    return request.accept_mimetypes.best_match(["text/html", "text/plain"], "text/html") == "text/plain"
 
 
 def _composer(messages: list[Message], at: str) -> composer.Composer:

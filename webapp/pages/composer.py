@@ -71,8 +71,13 @@ def draft() -> Draft:
     if not any(character.isprintable() for character in words.strip()):
         abort(HTTPStatus.BAD_REQUEST, "Write something first: the message is empty.")
     _limit("message", words, house().settings.message_characters)
+    return Draft(words, _model(), submit_id(), _field("parent") or None)
+
+
+def submit_id() -> str:
+    """Aborts with 413 and a sentence."""
     _limit("submit id", _field("submit_id"), SUBMIT_ID_CHARACTERS)
-    return Draft(words, _model(), _field("submit_id"), _field("parent") or None)
+    return _field("submit_id")
 
 
 def _model() -> str:

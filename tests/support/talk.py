@@ -1,0 +1,45 @@
+"""An OpenAI-compatible upstream that says what the test wants, when it wants it."""
+
+from queue import Empty, Queue
+from time import monotonic
+
+from tests.providers.upstream import DONE, END, Asked, Peer, Upstream, chunked, delta, openai, stream
+
+SECONDS = 60.0
+
+
+class Talk(Upstream):
+    """`say` a few words, and once more; then `end`. It is the same talk whoever asks."""
+
+    def __init__(self) -> None:
+        self._said: Queue[str | None] = Queue()
+        self._models = openai()
+        super().__init__(self._reply)
+
+    def say(self, *words: str) -> None:
+        for each in words:
+            self._said.put(each)
+
+    def end(self) -> None:
+        self._said.put(None)
+
+    def told(self) -> list[list[str]]:
+        """What it was asked each time: the messages' words."""
+        return [[message["content"] for message in asked.json["messages"]] for asked in self.asked_for("POST")]
+
+    def _reply(self, asked: Asked, peer: Peer) -> None:
+        if asked.method == "GET":
+            return self._models(asked, peer)
+        return stream(delta("", role="assistant"), then=self._talk)(asked, peer)
+
+    def _talk(self, peer: Peer) -> None:
+        until = monotonic() + SECONDS
+        while monotonic() < until and not peer.is_gone(0.001):
+            try:
+                words = self._said.get(timeout=0.05)
+            except Empty:
+                continue
+            if words is None:
+                return peer.send(chunked(delta(finish_reason="stop"), DONE), END)
+            peer.send(chunked(delta(words)))
+        return None

@@ -1,0 +1,145 @@
+"""A reply that grows, as Chromium and Firefox show it with JavaScript off."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.support.firefox import Firefox, Tab
+from tests.support.servers import Voichat, wait_until
+from tests.support.talk import Talk
+from tests.test_browser import on_sqlite
+
+pytestmark = [pytest.mark.browser, on_sqlite]
+
+MESSAGE, SEND, STOP = "#message", "#composer button", ".stop button"
+REPLY = "article[data-role=assistant] .text"
+PIECES = ["One **two**", " three.\n\n- four", "\n- five\n\n", "```python\nprint(6)", "\n```\n\nSeven", " eight."]
+SHOWN = ["One two", "One two three. four", "five", "print(6)", "Seven", "Seven eight."]
+without_javascript = pytest.mark.parametrize("running_firefox", [(False, "light")], indirect=True)
+
+
+@pytest.fixture
+def talk() -> Iterator[Talk]:
+    with Talk() as upstream:
+        yield upstream
+        upstream.end()
+
+
+@pytest.fixture
+def settings(talk: Talk) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": f"{talk.url}/v1", "VOICHAT_MODEL": "openai/small"}
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    made = chromium.new_context(java_script_enabled=False)
+    yield made
+    made.close()
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def begin(context: BrowserContext, voichat: Voichat) -> Page:
+    page = context.new_page()
+    page.goto(voichat.url)
+    page.locator(MESSAGE).fill("Hi")
+    page.locator(SEND).click(no_wait_after=True)
+    expect(page.locator(".writing")).to_be_visible()
+    return page
+
+
+def shows(page: Page, text: str) -> None:
+    wait_until(lambda: text in words(page.locator(REPLY).last.inner_text()))
+
+
+def reads(tab: Tab, text: str) -> None:
+    tab.wait_until(lambda: text in words(" ".join(tab.text(REPLY))))
+
+
+def test_in_chromium_a_reply_grows_a_reload_goes_on_and_another_tab_shows_the_same(
+    context: BrowserContext, voichat: Voichat, talk: Talk, tmp_path: Path
+) -> None:
+    page = begin(context, voichat)
+    for piece, shown in zip(PIECES[:3], SHOWN[:3], strict=True):
+        talk.say(piece)
+        shows(page, shown)
+    page.screenshot(path=tmp_path / "growing.png")
+    page.reload(wait_until="commit")
+    shows(page, "One two three. four five")
+    other = context.new_page()
+    other.goto(page.url, wait_until="commit")
+    for piece, shown in zip(PIECES[3:], SHOWN[3:], strict=True):
+        talk.say(piece)
+        shows(page, shown)
+        shows(other, shown)
+    expect(page.locator(STOP)).to_be_visible()
+    talk.end()
+    expect(page.locator(".writing")).to_be_hidden()
+    expect(page.locator(STOP)).to_be_hidden()
+    grown = words(page.locator(REPLY).inner_text())
+    assert grown == words(other.locator(REPLY).inner_text())
+    page.reload()
+    assert grown == words(page.locator(REPLY).inner_text())
+
+
+def test_in_chromium_stop_ends_the_reply_and_keeps_the_draft(
+    context: BrowserContext, voichat: Voichat, talk: Talk
+) -> None:
+    page = begin(context, voichat)
+    talk.say("One two")
+    shows(page, "One two")
+    page.locator(MESSAGE).fill("My draft")
+    page.locator(STOP).click(no_wait_after=True)
+    talk.wait_for_closed()
+    expect(page.get_by_text("You stopped this reply.")).to_be_visible()
+    assert page.locator(MESSAGE).input_value() == "My draft"
+    shows(page, "One two")
+
+
+def test_in_chromium_a_connection_that_broke_off_is_said_and_one_that_is_slow_is_not(
+    context: BrowserContext, voichat: Voichat, talk: Talk
+) -> None:
+    page = begin(context, voichat)
+    talk.say("One two")
+    shows(page, "One two")
+    animations = context.new_cdp_session(page)
+    animations.send("Animation.enable")
+    animations.send("Animation.setPlaybackRate", {"playbackRate": 2})  # 12.5 seconds; a beat comes after 10
+    notice = "getComputedStyle([...document.querySelectorAll('.beat')].at(-1), '::after').visibility"
+    wait_until(lambda: page.locator(".beat").count() >= 3)
+    assert page.evaluate(notice) == "hidden"
+    voichat.kill()
+    wait_until(lambda: page.evaluate(notice) == "visible")
+
+
+@without_javascript
+def test_in_firefox_a_reply_grows_a_reload_goes_on_and_stop_stops(
+    running_firefox: Firefox, voichat: Voichat, talk: Talk, tmp_path: Path
+) -> None:
+    with running_firefox.person() as alice:
+        tab = alice.tab()
+        tab.open(voichat.url)
+        tab.wait_for(SEND)
+        tab.type(MESSAGE, "Hi")
+        tab.press(SEND)
+        tab.wait_for(".writing")
+        for piece, shown in zip(PIECES[:5], SHOWN[:5], strict=True):
+            talk.say(piece)
+            reads(tab, shown)
+        tab.screenshot(tmp_path / "growing.png")
+        tab.reload()
+        reads(tab, "One two three. four five")
+        other = alice.tab()
+        other.open(tab.url)
+        talk.say(PIECES[5])
+        for each in (tab, other):
+            reads(each, "Seven eight.")
+        tab.type(MESSAGE, "My draft")
+        tab.press(STOP)
+        talk.wait_for_closed()
+        tab.wait_until(lambda: "You stopped this reply." in words(" ".join(tab.text("article:last-of-type"))))
+        assert tab.value(MESSAGE) == "My draft"

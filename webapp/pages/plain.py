@@ -1,0 +1,27 @@
+"""A chat as plain text, for `curl` and programs: `Accept: text/plain`."""
+
+from collections.abc import Iterator, Sequence
+
+from ..chats.records import Message
+from .live import Live
+from .rendering import FLUSH, model_label
+
+
+def pieces(messages: Sequence[Message], live: Live | None) -> Iterator[str]:
+    """Message after message; a live reply word by word. Ends where the page would end."""
+    for message in messages:
+        yield f"{'You' if message.role == 'user' else model_label(message.model)}:\n"
+        if message.is_settled or not live:
+            yield f"{message.text}\n{_state(message)}\n"
+            continue
+        yield FLUSH
+        for words in live.words(message):
+            yield words + FLUSH
+        yield f"\n{_state(live.now(message))}\n"
+
+
+def _state(message: Message) -> str:
+    """A line that says how a reply ended, if not well."""
+    if message.status == "complete":
+        return ""
+    return f"[{message.status}{': ' if message.problem else ''}{message.problem}]\n"
