@@ -193,7 +193,10 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session", params=[(False, "light"), (True, "dark")], ids=["no-javascript", "javascript"])
+WITH_JAVASCRIPT = pytest.param((True, "dark"), marks=pytest.mark.long, id="javascript")
+
+
+@pytest.fixture(scope="session", params=[pytest.param((False, "light"), id="no-javascript"), WITH_JAVASCRIPT])
 def running_firefox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
     """Twice, for it takes seconds to start: without JavaScript in light, with it in dark."""
     javascript, scheme = request.param

@@ -85,6 +85,7 @@ def test_on_a_full_disk_the_words_stay_in_the_composer_and_a_reply_waits_to_be_s
     assert asked(upstream) == ["Hi", "Are you there?", LETTER]
 
 
+@pytest.mark.long  # a server that is killed in the middle of a write leaves what no read-only disk lets anybody recover
 def test_a_read_only_disk_can_be_read_and_what_waits_is_answered_once_it_can_be_written(
     serve: Serve, environment: dict[str, str], disk: Disk, database: Database, may_answer: Event, upstream: Upstream
 ) -> None:

@@ -46,6 +46,7 @@ def words_and_ends(visitor: Visitor, chat: str) -> list[tuple[str, str]]:
     return [(each.words, each.status) for each in visitor.until_settled(chat)]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("point", "is_acknowledged", "calls", "end"),
     [

@@ -44,7 +44,7 @@ class Shown:
     @property
     def words(self) -> str:
         text = re.search(r'<div class="text"[^>]*>(.*?)</div>', self.html, re.DOTALL)
-        return re.sub("<[^>]*>", "", text[1]).strip() if text else ""
+        return re.sub('<p class="queued">.*?</p>|<[^>]*>', "", text[1]).strip() if text else ""
 
 
 class NotInTime(Exception):

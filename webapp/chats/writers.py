@@ -111,7 +111,7 @@ class Writers:
         is_writing = False
         try:
             if claim := lease.claim(self._database, reply_id, self._runner, self._caps):
-                self._pool.submit(self._write, claim)
+                self._pool.submit(self._write, self._registered(claim))
                 is_writing = True
         finally:
             if not is_writing:
@@ -179,12 +179,18 @@ class Writers:
             self._free += 1
             self._changed.notify_all()
 
-    def _write(self, claim: Claim | None) -> None:
+    def _registered(self, claim: Claim) -> Writing:
+        """From here on it can be followed and stopped."""
+        self._live[claim.reply_id] = writing = Writing(claim)
+        return writing
+
+    def _write(self, writing: Writing | None) -> None:
         """One reply, and then those that wait behind it in the same chat."""
         try:
-            while claim:
-                self._write_one(Writing(claim))
-                claim = self._claim_next(claim.conversation_id)
+            while writing:
+                self._write_one(writing)
+                following = self._claim_next(writing.claim.conversation_id)
+                writing = self._registered(following) if following else None
         except Exception:
             log.exception("a reply could not be stored; its lease will run out")
         finally:
@@ -192,7 +198,6 @@ class Writers:
 
     def _write_one(self, writing: Writing) -> None:
         reply_id = writing.claim.reply_id
-        self._live[reply_id] = writing
         try:
             self._settle(writing.claim, _rendered(self._outcome(writing)))
         finally:
