@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "cli": {"pages", "web", "chats", DOOR, *GROUND},
     "pages": {"pages", "web", "chats", "users", DOOR, BASE, *GROUND - {"log"}},
     "web": {"web", "users", "db", "parsers", "settings", "log"},
-    "chats": {"chats", "users", BASE, "markdown", "growing", "characters", "db", "outages"},
+    "chats": {"chats", "users", BASE, "markdown", "characters", "db", "outages"},
     "users": {"users", "db", "parsers"},
     DOOR: {ADAPTERS, "parsers", "settings"},
     ADAPTERS: {ADAPTERS},

@@ -111,7 +111,7 @@ class Writers:
         is_writing = False
         try:
             if claim := lease.claim(self._database, reply_id, self._runner, self._caps):
-                self._pool.submit(self._write, self._registered(claim))
+                self._submit(self._registered(claim))
                 is_writing = True
         finally:
             if not is_writing:
@@ -178,6 +178,14 @@ class Writers:
         with self._changed:
             self._free += 1
             self._changed.notify_all()
+
+    def _submit(self, writing: Writing) -> None:
+        """One that no thread takes must not keep its lease."""
+        try:
+            self._pool.submit(self._write, writing)
+        except RuntimeError:
+            del self._live[writing.claim.reply_id]
+            raise
 
     def _registered(self, claim: Claim) -> Writing:
         """From here on it can be followed and stopped."""

@@ -87,13 +87,14 @@ def show(conversation_id: str) -> Response:
     owner, at = _owner(), cleaned(request.args.get("at", ""))
     conversation = history.conversation(house().database, owner, conversation_id)
     messages = history.branch(house().database, owner, conversation_id, at)
+    page = {"conversation": conversation, "messages": messages, "at": at, "composer": _composer(messages, at)}
+    page |= {"siblings": history.siblings(house().database, messages)}
+    # Last, for what fails before the response is there would not give it back.
     seat = None if request.method == "HEAD" or all(map(_is_settled, messages)) else house().replies.seat(owner)
     live = Live(seat, house(), owner, has_css=_has_css()) if seat else None
     if _wants_plain_text():
         return _open(stream_with_context(plain.pieces(messages, live)), "text/plain", live)
-    siblings = history.siblings(house().database, messages)
-    page = {"conversation": conversation, "messages": messages, "at": at, "siblings": siblings, "live": live}
-    page |= {"composer": _composer(messages, at)}
+    page |= {"live": live}
     return _open(stream_template("chat/show.html", **page), "text/html", live) if live else Response(_whole(page))
 
 

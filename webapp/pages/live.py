@@ -61,11 +61,12 @@ class Live:
 
     def words(self, reply: Message) -> Iterator[str]:
         """As plain text, piece by piece."""
-        sent = 0
+        sent = ""
         for view in self.follow(reply):
-            yield view.text[sent:]
-            sent = len(view.text)
-        yield self.now(reply).text[sent:]
+            yield view.text.removeprefix(sent)
+            sent = view.text
+        final = self.now(reply).text
+        yield final.removeprefix(sent) if final.startswith(sent) else ""
 
     def follow(self, reply: Message) -> Iterator[View]:
         """Starts the reply if it waits. The page before it has been sent, whatever the database does now.
