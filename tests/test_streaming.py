@@ -10,7 +10,7 @@ import pytest
 from tests.providers.upstream import Upstream, reply, voigpt
 from tests.support.pages import Page
 from tests.support.people import Person
-from webapp.chats import lease
+from webapp.chats import history, lease
 from webapp.db import Database
 
 
@@ -132,3 +132,14 @@ def test_with_every_seat_taken_the_page_comes_at_once_and_offers_to_look_again(
     assert len(everybodys) == 6
     assert '<a href="">Look again</a>' in answer.text
     assert Page(answer).articles[1].status == "waiting"
+
+
+@pytest.mark.parametrize("settings", [{"VOICHAT_THREADS": "8"}])
+def test_a_page_that_fails_takes_no_seat(alice: Person, may_answer: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_answer.clear()
+    chat = alice.send("Hi")
+    with monkeypatch.context() as broken:
+        broken.setattr(history, "siblings", lambda *_: 1 / 0)
+        assert {alice.get(chat).status_code for _ in range(6)} == {500}
+    replies = alice.app.extensions["voichat"].replies
+    assert len(list(takewhile(bool, map(replies.seat, map(str, count()))))) == 6
