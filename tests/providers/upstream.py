@@ -224,8 +224,8 @@ class Upstream:
         with suppress(OSError):
             while True:
                 sock, _ = self._listener.accept()
-                self._start(partial(self._serve, sock, self.connections))
-                self.connections += 1
+                number, self.connections = self.connections, self.connections + 1
+                self._start(partial(self._serve, sock, number))
 
     def _serve(self, sock: socket.socket, number: int) -> None:
         with suppress(OSError):

@@ -15,7 +15,8 @@ from webapp.db import Database
 
 HOLD = """
 import sqlite3, sys
-sqlite3.connect(sys.argv[1]).execute("BEGIN EXCLUSIVE")
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("BEGIN EXCLUSIVE")
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -45,9 +46,9 @@ def held_by_another(database: Database) -> Iterator[None]:
         command = [sys.executable, "-c", HOLD, str(database.file)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
             assert holder.stdout
-            holder.stdout.readline()
+            assert holder.stdout.readline() == b"held\n"
             yield
-            holder.communicate()
+            holder.kill()
     else:
         url = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(url) as connection:
