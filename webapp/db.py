@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import SQLAlchemyError as DatabaseError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from .outages import NoTurn, may_outlast
 
@@ -149,6 +149,21 @@ meters = Table(
 )
 
 
+class Pool(QueuePool):
+    """Once disposed of, it keeps none of the connections that come back: else they would stay open until collected."""
+
+    _is_over = False
+
+    def dispose(self) -> None:
+        self._is_over = True
+        super().dispose()
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        super()._do_return_conn(record)
+        if self._is_over:
+            super().dispose()
+
+
 class Database:
     """One engine. Connections open at the first use, never before a fork."""
 
@@ -157,6 +172,7 @@ class Database:
         # Errors are logged, and their parameters are what people said.
         self.engine = create_engine(
             url,
+            poolclass=Pool,
             pool_size=5,
             max_overflow=15,
             pool_timeout=10,
