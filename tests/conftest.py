@@ -12,11 +12,11 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.providers.upstream import Upstream, voigpt
+from tests.providers.upstream import Answer, Upstream, voigpt
 from tests.support import servers
 from tests.support.databases import create_database
 from tests.support.firefox import Firefox, firefox
-from tests.support.held import held
+from tests.support.held import by_words, held
 from tests.support.people import Person
 from tests.support.servers import Voichat
 from tests.support.world import World
@@ -115,8 +115,12 @@ def settings() -> dict[str, str]:
 
 @pytest.fixture
 def environment(database_url: str, upstream: Upstream, tmp_path: Path, settings: dict[str, str]) -> dict[str, str]:
-    basic = {"DATABASE_URL": database_url, "VOIGPT_URL": upstream.url, "VOICHAT_DATA": str(tmp_path / "data")}
-    return basic | NO_LIMITS | settings
+    return basic(database_url, upstream, tmp_path) | settings
+
+
+def basic(database_url: str, upstream: Upstream, folder: Path) -> dict[str, str]:
+    basic = {"DATABASE_URL": database_url, "VOIGPT_URL": upstream.url, "VOICHAT_DATA": str(folder / "data")}
+    return basic | NO_LIMITS
 
 
 @pytest.fixture
@@ -180,6 +184,37 @@ def serve(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
 def voichat(serve: Callable[..., Voichat]) -> Voichat:
     """The product with two workers; it is up when the test begins."""
     return serve()
+
+
+@pytest.fixture(scope="session")
+def answers() -> dict[str, Answer]:
+    """What the upstream of `standing` says to certain words; to others “Hello.”."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def stand(
+    sqlite_template: Path, answers: dict[str, Answer], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Voichat]]:
+    """As `serve`, for many tests that leave the server running; who comes is new to it each time."""
+    with ExitStack() as stack:
+        upstream = stack.enter_context(Upstream(by_words(answers, voigpt())))
+
+        def start(**more: str) -> Voichat:
+            folder = tmp_path_factory.mktemp("standing")
+            shutil.copy(sqlite_template, folder / "voichat.sqlite3")
+            environment = basic(f"sqlite:///{folder / 'voichat.sqlite3'}", upstream, folder)
+            server = Voichat(environment | more, folder / "log")
+            stack.callback(server.stop)
+            server.start()
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def standing(stand: Callable[..., Voichat]) -> Voichat:
+    return stand()
 
 
 @pytest.fixture(scope="session")

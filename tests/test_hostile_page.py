@@ -6,12 +6,12 @@ from urllib.parse import quote, urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, expect
 
-from tests.providers.upstream import Upstream, reply, voigpt
+from tests.providers.upstream import Answer, reply, voigpt
 from tests.support.servers import Voichat
 from tests.test_markdown import RAW_HTML, REFUSED_ADDRESSES
 from tests.test_mathml import HOSTILE
 
-pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.browser
 
 PIECES = [
     *RAW_HTML,
@@ -63,6 +63,11 @@ KNOWN = {"document", "stylesheet", "image", "other", "script"}
 
 
 @pytest.fixture
+def voichat(standing: Voichat) -> Voichat:
+    return standing
+
+
+@pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     made = chromium.new_context()
     yield made
@@ -103,10 +108,9 @@ def test_a_hostile_message_does_nothing(page: Page, witness: Witness) -> None:
     assert witness.seen == []
 
 
-def test_a_hostile_reply_does_nothing(page: Page, witness: Witness, upstream: Upstream) -> None:
-    answer = voigpt(TEXT)
-    upstream.queue(answer, answer)
-    send(page, "Hello")
+def test_a_hostile_reply_does_nothing(page: Page, witness: Witness, answers: dict[str, Answer]) -> None:
+    answers["Say all of it"] = voigpt(TEXT)
+    send(page, "Say all of it")
     expect(page.locator('[data-role="assistant"] math').first).to_be_attached()
     settle(page)
     page.reload()
@@ -140,11 +144,10 @@ def test_a_page_of_an_error_with_hostile_words_does_nothing(page: Page, witness:
 )
 @pytest.mark.parametrize("status", [400, 500])
 def test_an_upstreams_hostile_sentence_does_nothing(
-    page: Page, witness: Witness, upstream: Upstream, sentence: str, status: int
+    page: Page, witness: Witness, answers: dict[str, Answer], sentence: str, status: int
 ) -> None:
-    refusal = reply(sentence, status, content_type="text/plain")
-    upstream.queue(refusal, refusal, refusal)
-    send(page, "Hello")
+    answers["Refuse me"] = reply(sentence, status, content_type="text/plain")
+    send(page, "Refuse me")
     expect(page.locator(".problem").first).to_contain_text(sentence[:20])
     settle(page)
     assert witness.seen == []

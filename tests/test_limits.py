@@ -19,7 +19,7 @@ from tests.support.pages import Page
 from tests.support.people import Person
 from tests.support.servers import Voichat, wait_until
 from tests.support.visitors import Answer, Visitor, at_once
-from webapp.chats import history
+from webapp.chats import history, replies
 from webapp.chats.records import Draft
 from webapp.db import Database, messages, metadata, meters, sessions
 from webapp.parsers import quota
@@ -312,7 +312,10 @@ def set_reply(database: Database, chat: str, **values: object) -> None:
         ({"VOICHAT_LIMIT_EVERYBODY": "2 replies"}, "All people here together have reached the limit of 2 replies"),
     ],
 )
-def test_while_two_replies_are_due_there_is_no_third_until_one_has_ended(alice: Person, sentence: str) -> None:
+def test_while_two_replies_are_due_there_is_no_third_until_one_has_ended(
+    alice: Person, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replies, "SWEEP_SECONDS", 3600.0)  # nothing is answered but what somebody looks at
     first, second = alice.send("One"), alice.send("Two")
     for action in ("/chats", f"{second}/messages"):
         refused = alice.post(action, message="Three")

@@ -2,26 +2,31 @@
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from threading import Event
 
 import pytest
 
+from tests.providers.upstream import Answer as Reply
+from tests.providers.upstream import voigpt
+from tests.support.held import held
 from tests.support.nginx import Nginx, ProxiedVisitor, nginx
 from tests.support.servers import Voichat
 from tests.support.visitors import Answer, said
 from tests.support.wire import ask
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
 Serve = Callable[..., Voichat]
 
 
-@pytest.fixture(params=["", "/chat"], ids=["whole host", "sub-path"])
-def front(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Nginx]:
-    folder = tmp_path / "nginx"
-    folder.mkdir()
-    with nginx(serve(VOICHAT_TRUSTED_PROXIES="127.0.0.1"), request.param, folder) as started:
+@pytest.fixture(scope="module")
+def trusting(stand: Serve) -> Voichat:
+    return stand(VOICHAT_TRUSTED_PROXIES="127.0.0.1")
+
+
+@pytest.fixture(scope="module", params=["", "/chat"], ids=["whole host", "sub-path"])
+def front(
+    request: pytest.FixtureRequest, trusting: Voichat, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Nginx]:
+    with nginx(trusting, request.param, tmp_path_factory.mktemp("nginx")) as started:
         yield started
 
 
@@ -126,7 +131,7 @@ def test_each_new_page_has_a_submit_id_of_its_own(alice: ProxiedVisitor, bob: Pr
 
 def test_a_static_file_comes_from_the_cache(alice: ProxiedVisitor, bob: ProxiedVisitor, home: str) -> None:
     [style] = [link for link in links(alice.get(home)) if "/style.css" in link]
-    first, second = alice.get(style), bob.get(style)
+    first, second = (person.get(f"{style}&first") for person in (alice, bob))
     assert [answer.headers["X-Cached"] for answer in (first, second)] == ["MISS", "HIT"]
     assert first.text == second.text
 
@@ -134,8 +139,11 @@ def test_a_static_file_comes_from_the_cache(alice: ProxiedVisitor, bob: ProxiedV
 # What nginx passes on
 
 
-def test_a_reply_arrives_as_it_is_written(alice: ProxiedVisitor, home: str, may_answer: Event) -> None:
+def test_a_reply_arrives_as_it_is_written(
+    alice: ProxiedVisitor, home: str, answers: dict[str, Reply], may_answer: Event
+) -> None:
     may_answer.clear()
+    answers["Are you there?"] = held(voigpt(), may_answer)
     with alice.open(alice.send("Are you there?", home)) as page:
         assert [each.words for each in said(page.read_until("Writing…"))] == ["Are you there?"]
         may_answer.set()
@@ -164,7 +172,7 @@ def test_a_long_message_at_the_limit_goes_through(alice: ProxiedVisitor, home: s
     assert len(said(alice.get(chat).text)[0].words) == 100_000
 
 
-def test_without_nginx_nobody_is_taken_for_it(serve: Serve) -> None:
-    direct = serve(VOICHAT_TRUSTED_PROXIES="192.0.2.1")
+def test_without_nginx_nobody_is_taken_for_it(stand: Serve) -> None:
+    direct = stand(VOICHAT_TRUSTED_PROXIES="192.0.2.1")
     sent = b"GET /providers HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-Prefix: /chat\r\nConnection: close\r\n\r\n"
     assert ask(direct.port, sent).headers["Location"] == "http://127.0.0.1/providers/"

@@ -8,8 +8,6 @@ from tests.support.visitors import FORM, Visitor
 from tests.support.wire import Said, ask, exchange
 from tests.test_headers import HEADERS
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
 HOST = "Host: 127.0.0.1\r\nConnection: close\r\n"
 SCRIPT = "<script>alert(1)</script>"
 
@@ -72,8 +70,8 @@ REFUSED = {
 
 
 @pytest.fixture
-def port(voichat: Voichat) -> int:
-    return voichat.port
+def port(standing: Voichat) -> int:
+    return standing.port
 
 
 def test_what_is_no_request_is_refused_in_one_short_page_and_the_connection_closed(port: int) -> None:
@@ -91,12 +89,12 @@ def test_behind_a_refused_request_no_other_is_read(port: int) -> None:
         assert b"\r\n\r\nalive" not in exchange(port, sent + hidden), what
 
 
-def test_the_server_goes_on_after_them(voichat: Voichat) -> None:
-    workers = voichat.workers()
+def test_the_server_goes_on_after_them(standing: Voichat) -> None:
+    workers = standing.workers()
     for sent, _ in REFUSED.values():
-        exchange(voichat.port, sent)
-    assert voichat.workers() == workers
-    assert Visitor(voichat).get("/").status == 200
+        exchange(standing.port, sent)
+    assert standing.workers() == workers
+    assert Visitor(standing).get("/").status == 200
 
 
 # Bodies
@@ -113,11 +111,12 @@ def test_the_server_goes_on_after_them(voichat: Voichat) -> None:
         "\r\n",
     ],
 )
-def test_a_body_in_broken_chunks_is_the_clients_fault_and_our_page_says_so(voichat: Voichat, body: str) -> None:
-    said = ask(voichat.port, chunked(body))
+def test_a_body_in_broken_chunks_is_the_clients_fault_and_our_page_says_so(standing: Voichat, body: str) -> None:
+    before = standing.output()
+    said = ask(standing.port, chunked(body))
     assert said.status == 400
     assert is_our_page(said)
-    assert '"error"' not in voichat.output()
+    assert standing.output() == before
 
 
 def test_a_message_in_chunks_is_sent(port: int) -> None:
@@ -232,11 +231,11 @@ def test_a_redirect_stays_on_this_server(port: int, target: str) -> None:
     assert "Set-Cookie" not in said.headers
 
 
-def test_after_every_form_the_way_leads_to_a_chat_here(voichat: Voichat) -> None:
-    alice = Visitor(voichat)
+def test_after_every_form_the_way_leads_to_a_chat_here(standing: Voichat) -> None:
+    alice = Visitor(standing)
     form = {"message": "Hi", "submit_id": submit_id(alice.get("/").text), "next": "//evil.example"}
     chat = alice.post("/chats?next=//evil.example", form).headers["Location"]
     assert chat.startswith("/chats/")
     for path in (f"{chat}/messages", f"/{chat}/messages"):
         answer = alice.post(path, form | {"parent": "//evil.example", "at": "//evil.example"})
-        assert answer.headers.get("Location", "/chats/").removeprefix(voichat.url).startswith("/chats/")
+        assert answer.headers.get("Location", "/chats/").removeprefix(standing.url).startswith("/chats/")

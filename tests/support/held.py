@@ -1,5 +1,6 @@
-"""An upstream that thinks for as long as a test wants."""
+"""An upstream that thinks for as long as a test wants, or answers each by their words."""
 
+from collections.abc import Mapping
 from threading import Event
 
 from tests.providers.upstream import Answer, Asked, Peer
@@ -16,3 +17,13 @@ def held(answer: Answer, until: Event) -> Answer:
         answer(asked, peer)
 
     return wait
+
+
+def by_words(answers: Mapping[str, Answer], otherwise: Answer) -> Answer:
+    """What `answers` holds for the words of the last message."""
+
+    def answer(asked: Asked, peer: Peer) -> None:
+        words = asked.json["messages"][-1]["content"] if asked.method == "POST" else ""
+        answers.get(words, otherwise)(asked, peer)
+
+    return answer
