@@ -153,7 +153,9 @@ def test_in_this_process_no_canary_gets_into_the_log(alice: Person, log: Log, up
 
 
 @with_secrets
-@pytest.mark.parametrize("kind", ["errors", "requests"])
+@pytest.mark.parametrize(
+    ("database_url", "kind"), [("sqlite", "requests"), ("postgresql", "errors")], indirect=["database_url"]
+)
 def test_behind_gunicorn_no_canary_gets_into_the_log(
     serve: Serve, database: Database, upstream: Upstream, kind: str
 ) -> None:
