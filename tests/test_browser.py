@@ -211,7 +211,7 @@ def test_a_failed_reply_says_why_and_retry_works_by_a_click(
     alice = at_home(context, serve(WEB_CONCURRENCY="1"))
     says(upstream, voigpt(""))
     send(alice, "Hi")
-    expect(reply(alice).locator(".problem")).to_have_text("The upstream's answer is empty.")
+    expect(reply(alice).locator(".problem")).to_have_text("The upstream's answer is empty; try again.")
     press(alice, "Retry")
     expect(reply(alice).locator(".text")).to_have_text("Hello.")
     assert alice.locator("article").count() == 2

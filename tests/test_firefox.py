@@ -102,7 +102,7 @@ def test_a_failed_reply_says_why_and_retry_works_by_a_click(alice: Person, serve
     tab = at_home(alice, serve(WEB_CONCURRENCY="1"))
     says(upstream, voigpt(""))
     send(tab, "Hi")
-    tab.wait_for("article .problem", ["The upstream's answer is empty."])
+    tab.wait_for("article .problem", ["The upstream's answer is empty; try again."])
     press(tab, RETRY)
     tab.wait_for(TEXTS, ["Hi", "Hello."])
     assert tab.text(".problem") == []

@@ -199,7 +199,7 @@ def test_a_chat_may_go_on_with_another_model(alice: Person, server: Upstream) ->
 @pytest.mark.parametrize(
     ("end", "sentence"),
     [
-        ([], "The upstream's answer was cut off."),
+        ([], "The upstream's answer was cut off; try again."),
         ([event({"error": {"message": f"Out of memory at {KEY}"}})], "“Out of memory at …”"),
     ],
 )
@@ -245,6 +245,9 @@ def test_the_status_page_says_whether_it_answers_without_address_and_key(
     assert up.count('data-status="up"') == 2
     server.queue(*[reply(f"No {KEY}", 401)] * 5)
     down = alice.get("/providers/").text
-    assert "The upstream does not accept the key or account (401 Unauthorized): “No …”." in down
+    assert (
+        "The upstream does not accept the key or account (401 Unauthorized); the admin has to set another: “No …”."
+        in down
+    )
     for secret in (KEY, "127.0.0.1", str(server.port)):
         assert secret not in up + down

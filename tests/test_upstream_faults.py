@@ -35,9 +35,9 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 SECONDS = 5
 HEAD = b"HTTP/1.1 200 OK\r\n"
 LONG = HEAD + b"Content-Length: 100000000\r\n\r\n"
-TOO_LATE = f"The upstream had not finished after {SECONDS} seconds."
-TOO_LONG = "The upstream's answer is longer than 16 MB."
-BROKE_OFF = "The connection to the upstream broke off before the answer was complete."
+TOO_LATE = f"The upstream had not finished after {SECONDS} seconds; try again, or ask for less."
+TOO_LONG = "The upstream's answer is longer than 16 MB; the admin has to look at its log."
+BROKE_OFF = "The connection to the upstream broke off before the answer was complete; try again."
 
 FAULTS: dict[str, tuple[Answer, str]] = {
     "drip in the header": (drip(HEAD, b"X: "), TOO_LATE),
@@ -48,23 +48,29 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "cut": (cut(LONG, b"part"), BROKE_OFF),
     "huge": (raw(LONG, bytes(17 * 2**20)), TOO_LONG),
     "bomb": (reply(gzip.compress(bytes(2**26)), content_encoding="gzip"), TOO_LONG),
-    "broken packing": (reply("no gzip", content_encoding="gzip"), "The upstream's answer cannot be unpacked."),
-    "no HTTP": (cut(b"220 mail.example ESMTP\r\n"), "The upstream does not answer in HTTP."),
+    "broken packing": (
+        reply("no gzip", content_encoding="gzip"),
+        "The upstream's answer cannot be unpacked; try again, and tell the admin if it stays so.",
+    ),
+    "no HTTP": (
+        cut(b"220 mail.example ESMTP\r\n"),
+        "The upstream does not answer in HTTP; the admin has to correct its address.",
+    ),
     "elsewhere": (
         reply("", 302, location="https://login.example/?key=secret"),
-        "The upstream redirects to another place (302); its address may be set wrong.",
+        "The upstream redirects to another place (302); the admin has to correct its address.",
     ),
     "itself": (
         reply("", 307, location="/generate_response/"),
-        "The upstream redirects to itself (307); it may want a sign-in that nobody can do here.",
+        "The upstream redirects to itself (307); the admin has to let it answer without a sign-in.",
     ),
     "a page": (
         reply("<html><title>Sign in</title>", content_type="text/html"),
-        "The upstream answered with a web page instead of data: “Sign in”.",
+        "The upstream answered with a web page instead of data; the admin has to correct its address: “Sign in”.",
     ),
     "its own fault": (
         reply("", 503, retry_after="7"),
-        "The upstream has a fault of its own (503 Service Unavailable).",
+        "The upstream has a fault of its own (503 Service Unavailable); try again, and tell the admin if it stays so.",
     ),
 }
 
@@ -133,7 +139,7 @@ def refused(voichat: Voichat) -> str:
 
 @on_sqlite
 def test_an_expired_certificate_is_said_in_the_chat_and_on_the_status_page(serve: Serve, authority: Authority) -> None:
-    sentence = "The certificate of the upstream is not trusted: it has expired."
+    sentence = "The certificate of the upstream is not trusted: it has expired; the admin has to see to it."
     with Upstream(voigpt(), tls=authority.signed(until=LONG_AGO)) as upstream:
         voichat = serve(VOIGPT_URL=upstream.url, VOIGPT_CA_FILE=authority.file)
         assert refused(voichat) == sentence
@@ -143,7 +149,10 @@ def test_an_expired_certificate_is_said_in_the_chat_and_on_the_status_page(serve
 @on_sqlite
 def test_a_proxy_that_is_down_is_said_in_the_chat(serve: Serve) -> None:
     voichat = serve(VOIGPT_PROXY=f"socks5h://127.0.0.1:{free_port()}")
-    assert refused(voichat) == "The proxy is not running: it refused the connection."
+    assert (
+        refused(voichat)
+        == "The proxy is not running: it refused the connection; try again, and tell the admin if it stays so."
+    )
 
 
 @on_sqlite
@@ -152,4 +161,7 @@ def test_a_proxy_that_wants_a_password_is_said_in_the_chat_without_the_one_that_
 ) -> None:
     with microsocks(tmp_path) as port:
         sentence = refused(serve(VOIGPT_PROXY=f"socks5://alice:hunter2@127.0.0.1:{port}"))
-    assert sentence == "The proxy asks for a name and a password, or does not take those that are set."
+    assert (
+        sentence
+        == "The proxy asks for a name and a password, or does not take those that are set; the admin has to set others."
+    )

@@ -51,7 +51,10 @@ def guide(pauses: list[float]) -> Guide:
         ("where do I put my access token", "Connecting a model: An access token for the upstream"),
         ("set a proxy for VoiGpt", "Connecting a model: Reach the upstream through a proxy"),
         ("Is the upstream working?", "Connecting a model: Is the upstream working? The status page"),
-        ("what does “too many requests” mean", "Connecting a model: What a failed reply says"),
+        (
+            "what does “too many requests” mean",
+            "Upstream faults: It refuses: too many requests, too long a chat, a model that is gone, a key",
+        ),
         ("what is the Guide?", "Connecting a model: The built-in Guide"),
         ("how do I write a server of my own", "Connecting a model: The VoiGpt protocol"),
         ("How do I install it?", "Getting started: Install and start"),

@@ -18,7 +18,10 @@ from webapp.providers.voigpt import VoiGpt
 HELLO: Messages = [{"role": "user", "content": "Hello"}]
 HEAD = b"HTTP/1.1 200 OK\r\n"
 LONG = HEAD + b"Content-Length: 100000000\r\n\r\n"
-UNKNOWN = "The certificate of the upstream is not trusted: the authority that signed it is not known here."
+UNKNOWN = (
+    "The certificate of the upstream is not trusted: the authority that signed it is not known here; "
+    "the admin has to see to it."
+)
 
 
 @pytest.fixture(autouse=True)
@@ -89,21 +92,30 @@ def test_an_unknown_authority_is_a_reason(upstream: Upstream, tmp_path: Path) ->
 
 def test_a_certificate_that_signed_itself_is_a_reason_and_can_be_trusted_by_its_file() -> None:
     with Upstream(voigpt(), tls=True) as upstream:
-        assert str(fail(upstream.url)) == "The certificate of the upstream is not trusted: it is self-signed."
+        assert (
+            str(fail(upstream.url))
+            == "The certificate of the upstream is not trusted: it is self-signed; the admin has to see to it."
+        )
         assert say(upstream.url, ca_file=str(pem())) == "Hello."
 
 
 def test_an_expired_certificate_is_a_reason(authority: Authority) -> None:
     with Upstream(voigpt(), tls=authority.signed(until=LONG_AGO)) as upstream:
         error = fail(upstream.url, ca_file=authority.file)
-    assert (str(error), error.again) == ("The certificate of the upstream is not trusted: it has expired.", False)
+    assert (str(error), error.again) == (
+        "The certificate of the upstream is not trusted: it has expired; the admin has to see to it.",
+        False,
+    )
 
 
 @pytest.mark.parametrize("names", [["elsewhere.example"], ["127.0.0.2"]])
 def test_a_certificate_for_another_name_is_a_reason(authority: Authority, names: list[str]) -> None:
     with Upstream(voigpt(), tls=authority.signed(*names)) as upstream:
         error = fail(upstream.url, ca_file=authority.file)
-    assert str(error) == "The certificate of the upstream is not trusted: it is for another name."
+    assert (
+        str(error)
+        == "The certificate of the upstream is not trusted: it is for another name; the admin has to see to it."
+    )
     assert not error.again
 
 
@@ -149,7 +161,7 @@ def test_a_redirect_to_https_says_so_and_is_not_followed(authority: Authority, s
         secure = f"https://127.0.0.1:{plain.port}"
         plain.queue(reply("", status, location=f"{secure}/"))
         error = fail(plain.url, ca_file=authority.file)
-    assert str(error) == f"The upstream redirects to https ({status}); its address has to begin with that."
+    assert str(error) == f"The upstream redirects to https ({status}); the admin has to begin its address with that."
     assert not error.again
 
 
@@ -161,4 +173,4 @@ def test_a_proxy_may_be_behind_https_too(upstream: Upstream, authority: Authorit
 
 def test_a_file_of_authorities_that_is_gone_is_an_error(upstream: Upstream, tmp_path: Path) -> None:
     error = fail(upstream.url, ca_file=str(tmp_path / "gone.pem"))
-    assert str(error) == "The upstream's address, key or proxy is not set up correctly."
+    assert str(error) == "The upstream's address, key or proxy is not set up correctly; the admin has to correct them."

@@ -124,7 +124,9 @@ def test_a_slash_at_the_end_of_the_address_does_not_matter(upstream: Upstream) -
 def test_a_key_that_no_header_can_hold_is_said_to_be_set_up_wrongly(upstream: Upstream) -> None:
     for key in ("ключ", "two\nlines"):
         error = fail(upstream, access_token=key)
-        assert str(error) == "The upstream's address, key or proxy is not set up correctly."
+        assert (
+            str(error) == "The upstream's address, key or proxy is not set up correctly; the admin has to correct them."
+        )
     assert upstream.connections == 0
 
 
@@ -228,22 +230,31 @@ def test_no_other_refusal_is_sent_again(upstream: Upstream) -> None:
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (stream(delta("Hi")), "The upstream's answer was cut off."),
-        (stream(delta("Hi"), b"data: [DON"), "The upstream's answer was cut off."),
-        (cut(UNTIL_CLOSED, delta("Hi")), "The upstream's answer was cut off."),
-        (cut(STREAM, chunked(delta("Hi"))), "The connection to the upstream broke off before the answer was complete."),
+        (stream(delta("Hi")), "The upstream's answer was cut off; try again."),
+        (stream(delta("Hi"), b"data: [DON"), "The upstream's answer was cut off; try again."),
+        (cut(UNTIL_CLOSED, delta("Hi")), "The upstream's answer was cut off; try again."),
+        (
+            cut(STREAM, chunked(delta("Hi"))),
+            "The connection to the upstream broke off before the answer was complete; try again.",
+        ),
         (reset(STREAM, chunked(delta("Hi"))), "The connection to the upstream broke off before the answer was"),
         (
             stream(delta("Hi"), event({"error": {"message": f"Out of memory; {KEY}", "code": 500}}), DONE),
-            "The upstream broke off with an error: “Out of memory; …”.",
+            "The upstream broke off with an error; try again: “Out of memory; …”.",
         ),
-        (stream(delta("Hi"), event({"error": "Overloaded"})), "The upstream broke off with an error: “Overloaded”."),
+        (
+            stream(delta("Hi"), event({"error": "Overloaded"})),
+            "The upstream broke off with an error; try again: “Overloaded”.",
+        ),
         (
             stream(delta("Hi"), event({"error": {"code": 7}})),
-            'The upstream broke off with an error: “{"error": {"code": 7}}”.',
+            'The upstream broke off with an error; try again: “{"error": {"code": 7}}”.',
         ),
-        (stream(delta("Hi"), b"data: {\n\n"), "The upstream answered with broken data: “{”."),
-        (stream(delta("Hi"), event("Hi")), 'The upstream answered with something else than an answer: “"Hi"”.'),
+        (stream(delta("Hi"), b"data: {\n\n"), "The upstream answered with broken data; try again: “{”."),
+        (
+            stream(delta("Hi"), event("Hi")),
+            "The upstream answered with something else than an answer; try again, and tell the admin",
+        ),
     ],
 )
 def test_what_came_before_the_end_is_kept(upstream: Upstream, answer: Answer, sentence: str) -> None:
@@ -266,9 +277,6 @@ HOSTILE = [
     b'{"choices": [{"delta": {"content": ["Hi"]}}]}',
     b'{"choices": [{"delta": {"reasoning": {"text": "Hi"}}}]}',
     b'{"choices": [{"delta": {"content": NaN}}]}',
-    b'{"choices": [{"delta": {"content": "\\ud800"}}]}',
-    b'{"choices": [{"delta": {"content": "\xff"}}]}',
-    b'{"choices": [{"delta": {"content": "\xed\xa0\x80"}}]}',
     b'{"usage": {"prompt_tokens": ' + b"9" * 5000 + b"}}",
     b'{"choices": ' + b"[" * 100_000,
     b'{"a":' * 100_000,
@@ -304,7 +312,9 @@ def test_a_line_without_an_end_ends_at_the_limit(upstream: Upstream, monkeypatch
 
     upstream.queue(flood)
     error = fail(upstream)
-    assert str(error) == "The upstream's answer has a line that is longer than 0.25 MB."
+    assert (
+        str(error) == "The upstream's answer has a line that is longer than 0.25 MB; the admin has to look at its log."
+    )
     upstream.wait_for_closed()
 
 
@@ -322,7 +332,10 @@ def test_an_endless_stream_ends_at_the_limit_of_the_call(upstream: Upstream) -> 
 def test_a_web_page_is_named_as_one(upstream: Upstream) -> None:
     upstream.queue(reply("<!doctype html><title>Open WebUI</title>", content_type="text/html"))
     error = fail(upstream)
-    assert str(error) == "The upstream answered with a web page instead of data: “Open WebUI”."
+    assert (
+        str(error)
+        == "The upstream answered with a web page instead of data; the admin has to correct its address: “Open WebUI”."
+    )
 
 
 @pytest.mark.parametrize(
@@ -331,18 +344,34 @@ def test_a_web_page_is_named_as_one(upstream: Upstream) -> None:
         (
             401,
             {"error": {"message": f"Incorrect API key provided: {KEY}."}},
-            "The upstream does not accept the key or account (401 Unauthorized): “Incorrect API key provided: ….”.",
+            "The upstream does not accept the key or account (401 Unauthorized); the admin has to set another: "
+            "“Incorrect API key provided: ….”.",
             False,
         ),
-        (403, {"error": "Not you"}, "The upstream refused the request (403 Forbidden): “Not you”.", False),
+        (
+            403,
+            {"error": "Not you"},
+            "The upstream refused the request (403 Forbidden); the admin has to see what its key or account may do: “",
+            False,
+        ),
         (
             404,
             {"error": {"message": "model 'x' not found", "type": "api_error"}},
-            "The upstream has no such service at its address (404 Not Found): “model 'x' not found”.",
+            "The upstream does not have this model (404 Not Found); choose another, or tell the admin: “model 'x'",
             False,
         ),
-        (404, None, "The upstream has no such service at its address (404 Not Found): “null”.", False),
-        (400, {"detail": "Bad"}, 'The upstream did not answer (400 Bad Request): “{"detail": "Bad"}”.', False),
+        (
+            404,
+            None,
+            "The upstream has no such service at its address (404 Not Found); the admin has to correct its address: “",
+            False,
+        ),
+        (
+            400,
+            {"detail": "Bad"},
+            'The upstream did not answer (400 Bad Request); the admin has to look into it: “{"detail": "Bad"}”.',
+            False,
+        ),
         (500, {"error": {"message": None}}, "The upstream has a fault of its own (500 Internal Server Error)", True),
         (503, {"error": {"message": "Loading model"}}, "The upstream has a fault of its own (503 Service", True),
     ],
@@ -362,7 +391,7 @@ def test_a_refusal_is_said_with_the_upstreams_own_words(
 def test_too_many_requests_say_when_to_come_again(upstream: Upstream) -> None:
     upstream.queue(reply("", 429, retry_after="7"), reply("", 429, retry_after=formatdate(time() + 60, usegmt=True)))
     error = fail(upstream)
-    assert str(error) == "The upstream had too many requests and asks to wait (429 Too Many Requests)."
+    assert "The upstream had too many requests and asks to wait (429 Too Many Requests); try again after" in str(error)
     assert (error.again, error.retry_after) == (True, 7.0)
     error = fail(upstream)
     assert error.retry_after is not None
@@ -407,7 +436,7 @@ def test_a_model_may_think_longer_before_its_first_word_than_between_two(
     begun = monotonic()
     error = failing(upstream, said, call=Call(20))
     assert said == ["Hi"]
-    assert str(error) == "The upstream fell silent, so the wait was given up."
+    assert str(error) == "The upstream fell silent, so the wait was given up; try again."
     assert 1.4 < monotonic() - begun < 4
     upstream.wait_for_closed()
 
@@ -429,7 +458,7 @@ def test_a_comment_is_a_sign_of_life(upstream: Upstream, monkeypatch: pytest.Mon
 def test_the_deadline_ends_a_stream_that_only_pings(upstream: Upstream) -> None:
     upstream.queue(drip(UNTIL_CLOSED, data=b": ping\n\n", pause=0.02))
     error = fail(upstream, call=Call(0.5))
-    assert str(error) == "The upstream had not finished after 0.5 seconds."
+    assert str(error) == "The upstream had not finished after 0.5 seconds; try again, or ask for less."
     upstream.wait_for_closed()
 
 

@@ -97,17 +97,20 @@ BROKEN: dict[str, tuple[Answer, str]] = {
     "RST": (reset(), "The connection to the upstream broke off"),
     "RST in the body": (reset(LONG, b"part"), "The connection to the upstream broke off"),
     "cut": (cut(LONG, b"part"), "The connection to the upstream broke off"),
-    "huge": (raw(LONG, bytes(2**21)), "The upstream's answer is longer than 1 MB."),
+    "huge": (raw(LONG, bytes(2**21)), "The upstream's answer is longer than 1 MB; the admin has to look at its log."),
     "bomb": (
         reply(gzip.compress(bytes(2**24)), content_encoding="gzip"),
-        "The upstream's answer is longer than 1 MB.",
+        "The upstream's answer is longer than 1 MB; the admin has to look at its log.",
     ),
     "compressed without need": (
         reply(gzip.compress(b'{"response": ""}'), content_encoding="gzip"),
-        "The upstream's answer is empty.",
+        "The upstream's answer is empty; try again.",
     ),
     "redirect": (reply("", 301, location="https://login.example/"), "redirects to another place (301)"),
-    "no HTTP": (cut(b"220 mail.example ESMTP\r\n"), "The upstream does not answer in HTTP."),
+    "no HTTP": (
+        cut(b"220 mail.example ESMTP\r\n"),
+        "The upstream does not answer in HTTP; the admin has to correct its address.",
+    ),
 }
 SLOW: dict[str, Answer] = {
     "header": drip(HEAD, b"X: "),
@@ -152,7 +155,7 @@ def test_the_proxy_looks_names_up(upstream: Upstream, proxy: str) -> None:
 @pytest.mark.parametrize("scheme", ["socks5"])
 def test_the_proxy_is_not_asked_for_names_where_we_look_them_up(upstream: Upstream, proxy: str) -> None:
     error = fail(f"http://localhost:{upstream.port}", proxy=proxy)
-    assert str(error) == "The upstream was not found: its name is not known."
+    assert str(error) == "The upstream was not found: its name is not known; the admin has to correct its address."
 
 
 @pytest.mark.parametrize("scheme", ["socks5"])
@@ -180,7 +183,10 @@ def test_wrong_credentials_have_their_own_sentence(
 @both_upstreams
 def test_a_proxy_that_is_down_is_named(upstream: Upstream, scheme: str) -> None:
     error = fail(upstream.url, proxy=f"{scheme}://127.0.0.1:{free_port()}")
-    assert str(error) == "The proxy is not running: it refused the connection."
+    assert (
+        str(error)
+        == "The proxy is not running: it refused the connection; try again, and tell the admin if it stays so."
+    )
     assert error.again
 
 
@@ -193,7 +199,7 @@ def test_a_proxy_that_cannot_reach_the_upstream_may_be_at_fault(proxy: str) -> N
 @http_proxies
 def test_a_proxy_that_cannot_reach_a_secure_upstream_says_so(proxy: str) -> None:
     error = fail(f"https://127.0.0.1:{free_port()}", proxy=proxy)
-    assert str(error) == "The proxy cannot reach the upstream (500)."
+    assert str(error) == "The proxy cannot reach the upstream (500); try again, and tell the admin if it stays so."
     assert error.again
 
 
@@ -201,7 +207,10 @@ def test_a_proxy_that_cannot_reach_a_secure_upstream_says_so(proxy: str) -> None
 @pytest.mark.parametrize("upstream_scheme", ["http", "https"])
 def test_a_socks_proxy_that_cannot_reach_the_upstream_says_why(proxy: str, upstream_scheme: str) -> None:
     error = fail(f"{upstream_scheme}://127.0.0.1:{free_port()}", proxy=proxy)
-    assert str(error) == "The proxy cannot reach the upstream: connection refused."
+    assert (
+        str(error)
+        == "The proxy cannot reach the upstream: connection refused; try again, and tell the admin if it stays so."
+    )
     assert error.again
 
 
@@ -209,7 +218,9 @@ def test_a_socks_proxy_that_cannot_reach_the_upstream_says_why(proxy: str, upstr
 def test_a_bad_certificate_behind_a_proxy_is_the_upstreams(proxy: str) -> None:
     with Upstream(tls=True) as upstream:
         error = fail(upstream.url, proxy=proxy)
-    assert str(error) == "The certificate of the upstream is not trusted: it is self-signed."
+    assert (
+        str(error) == "The certificate of the upstream is not trusted: it is self-signed; the admin has to see to it."
+    )
 
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN.keys())
@@ -342,21 +353,39 @@ def test_silence_in_a_handshake_has_a_time_limit() -> None:
     with pretender(GREETING, then=until_gone) as port:
         with pytest.raises(ProviderError) as caught:
             Call(20).get("http://127.0.0.1:1", proxy=f"socks5://{LOGIN}127.0.0.1:{port}", connect=0.3)
-        assert str(caught.value) == "The proxy fell silent, so the wait was given up."
+        assert str(caught.value) == "The proxy fell silent, so the wait was given up; try again."
 
 
 @pytest.mark.parametrize(
     ("parts", "sentence"),
     [
-        ((b"",), "The connection to the proxy broke off."),
-        ((b"HTTP/1.1 400 Bad Request\r\n\r\n",), "The proxy does not speak SOCKS."),
-        ((b"\x05\xff",), f"{NO_ENTRY}."),
-        ((GREETING, b"\x01\x01"), f"{NO_ENTRY}."),
-        ((GREETING, b"\x01\x00", b"\x05\x02\x00"), "The proxy does not let the request through."),
-        ((GREETING, b"\x01\x00", b"\x05\x04\x00"), "The proxy cannot reach the upstream: host unreachable."),
-        ((GREETING, b"\x01\x00", b"\x05\x63\x00"), "The proxy cannot reach the upstream: unknown error."),
-        ((GREETING, b"\x01\x00", b"\x04\x00\x00"), "The proxy does not speak SOCKS."),
-        ((GREETING, b"\x01\x00", b"\x05\x00\x00\x09"), "The proxy does not speak SOCKS."),
+        ((b"",), "The connection to the proxy broke off; try again, and tell the admin if it stays so."),
+        (
+            (b"HTTP/1.1 400 Bad Request\r\n\r\n",),
+            "The proxy does not speak SOCKS; the admin has to correct its address.",
+        ),
+        ((b"\x05\xff",), f"{NO_ENTRY}; the admin has to set others."),
+        ((GREETING, b"\x01\x01"), f"{NO_ENTRY}; the admin has to set others."),
+        (
+            (GREETING, b"\x01\x00", b"\x05\x02\x00"),
+            "The proxy does not let the request through; the admin has to see to it.",
+        ),
+        (
+            (GREETING, b"\x01\x00", b"\x05\x04\x00"),
+            "The proxy cannot reach the upstream: host unreachable; try again, and tell the admin if it stays so.",
+        ),
+        (
+            (GREETING, b"\x01\x00", b"\x05\x63\x00"),
+            "The proxy cannot reach the upstream: unknown error; try again, and tell the admin if it stays so.",
+        ),
+        (
+            (GREETING, b"\x01\x00", b"\x04\x00\x00"),
+            "The proxy does not speak SOCKS; the admin has to correct its address.",
+        ),
+        (
+            (GREETING, b"\x01\x00", b"\x05\x00\x00\x09"),
+            "The proxy does not speak SOCKS; the admin has to correct its address.",
+        ),
     ],
 )
 def test_a_handshake_that_fails_is_an_error_in_words(parts: tuple[bytes, ...], sentence: str) -> None:
@@ -368,22 +397,22 @@ def test_a_handshake_that_fails_is_an_error_in_words(parts: tuple[bytes, ...], s
 def test_a_proxy_that_hangs_up_is_named() -> None:
     with Upstream(raw(then=Peer.close)) as proxy:
         error = fail("https://nowhere.invalid", proxy=proxy.url)
-    assert str(error) == "The connection to the proxy broke off."
+    assert str(error) == "The connection to the proxy broke off; try again, and tell the admin if it stays so."
 
 
 def test_a_proxy_that_is_silent_is_named() -> None:
     with Upstream(silence()) as proxy:
         with pytest.raises(ProviderError) as caught:
             Call(20).get("https://nowhere.invalid", proxy=proxy.url, connect=0.3)
-        assert str(caught.value) == "The proxy fell silent, so the wait was given up."
+        assert str(caught.value) == "The proxy fell silent, so the wait was given up; try again."
 
 
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        (403, "The proxy does not let the request through (403)."),
-        (407, f"{NO_ENTRY} (407)."),
-        (502, "The proxy cannot reach the upstream (502)."),
+        (403, "The proxy does not let the request through (403); the admin has to see to it."),
+        (407, f"{NO_ENTRY} (407); the admin has to set others."),
+        (502, "The proxy cannot reach the upstream (502); try again, and tell the admin if it stays so."),
     ],
 )
 def test_a_tunnel_that_is_refused_has_its_reason(status: int, sentence: str) -> None:

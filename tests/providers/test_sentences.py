@@ -1,21 +1,22 @@
-"""The manual's tables of what a failed reply says begin as the sentences do."""
+"""The manual's tables of what a failed reply says hold the very sentences."""
 
 import ast
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
-from webapp.providers import faults
+from webapp.providers import faults, refusals
+from webapp.providers.refusals import Refusal
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ["faults", "http", "lifeline", "network", "openai", "sse", "tunnel", "voigpt"]
-SUBJECTS = ("The upstream", "The proxy", "The connection", "The secure connection", "The chat")
-DISTRUST = "The certificate of … is not trusted: "
-WHO = ["The upstream", "The proxy"]
+SUBJECTS = ("The upstream", "The proxy", "The connection", "The secure connection", "The certificate", "The chat")
+WHO = ("The upstream", "The proxy")
 
 
 def texts(name: str) -> Iterator[str]:
-    """The texts of a file up to the first thing that a call fills in; `who` is filled in."""
+    """The texts of a file, “…” for what a call fills in."""
     tree = ast.parse((ROOT / "webapp" / "providers" / f"{name}.py").read_text())
     formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     inner = {id(part) for node in formatted for part in node.values}
@@ -23,43 +24,45 @@ def texts(name: str) -> Iterator[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner:
             yield node.value
     for node in formatted:
-        yield from begun(node)
+        said = "".join(filled_in(name, part) for part in node.values)
+        yield from (said.replace("{who}", who) for who in (WHO if said.startswith("{who}") else ["…"]))
 
 
-def begun(node: ast.JoinedStr) -> Iterator[str]:
-    match node.values:
-        case [ast.Constant(value=str() as start), *_]:
-            yield start
-        case [ast.FormattedValue(value=ast.Name(id="who")), ast.Constant(value=str() as rest), *_]:
-            yield from (who + rest for who in WHO)
+def filled_in(name: str, part: ast.expr) -> str:
+    match part:
+        case ast.Constant(value=str() as text):
+            return text
+        case ast.FormattedValue(value=ast.Name(id="who")):
+            return "{who}"
+        case ast.FormattedValue(value=ast.Name(id=constant)) if constant.isupper():
+            return str(getattr(import_module(f"webapp.providers.{name}"), constant))
+    return "…"
 
 
-def sentences() -> list[str]:
-    found = {text for name in FILES for text in texts(name) if text.startswith(SUBJECTS) and text not in WHO}
-    return sorted(found - {"The upstream "})
+def refused() -> Iterator[str]:
+    found = [*refusals._BY_STATUS.values(), *vars(refusals).values()]
+    for refusal in found:
+        if isinstance(refusal, Refusal):
+            yield f"{refusal.fault} (…); {refusal.to_do}."
 
 
-def documented() -> list[str]:
-    page = (ROOT / "docs" / "connecting.md").read_text()
-    return [start for row in re.findall(r"^\| (“.*?) \|", page, re.MULTILINE) for start in re.findall("“(.*?) …”", row)]
+def core(sentence: str) -> str:
+    """Without the reasons and statuses in brackets that not each of its forms has, and without its end."""
+    return re.sub(r" \(…\)|: …(?=;)|[ ….]+$", "", sentence)
 
 
-def belongs(sentence: str, start: str) -> bool:
-    return sentence.startswith(start) or start.startswith(sentence)
+def sentences() -> set[str]:
+    found = [*refused(), *(text for name in FILES for text in texts(name))]
+    whole = {core(text) for text in found if text.startswith(SUBJECTS) and text.endswith(".")}
+    [untrusted] = [text for text in whole if text.startswith("The certificate")]
+    reasons = {untrusted.replace(";", f": {reason};") for reason in faults._DISTRUST.values()}
+    return whole - {untrusted} | reasons
 
 
-def test_every_sentence_is_in_the_manual() -> None:
-    starts = documented()
-    assert [text for text in sentences() if not any(belongs(text, start) for start in starts)] == []
+def documented() -> set[str]:
+    page = (ROOT / "docs" / "upstream-faults.md").read_text()
+    return {core(sentence) for sentence in re.findall(r"^\| “(.*?)” \| \S.* \| \S.* \|$", page, re.MULTILINE)}
 
 
-def test_the_manual_has_no_sentence_that_nobody_says() -> None:
-    said = sentences()
-    starts = [start for start in documented() if not start.startswith(DISTRUST)]
-    assert starts
-    assert [start for start in starts if not any(belongs(text, start) for text in said)] == []
-
-
-def test_the_manual_has_every_reason_to_distrust_a_certificate() -> None:
-    reasons = {start.removeprefix(DISTRUST) for start in documented() if start.startswith(DISTRUST)}
-    assert reasons == set(faults._DISTRUST.values())
+def test_the_manual_has_every_sentence_and_no_other() -> None:
+    assert documented() == sentences()

@@ -78,7 +78,10 @@ def test_a_line_may_not_be_longer_than_the_limit(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sse, "LINE_BYTES", 2**20)
     whole = b"data: " + b"x" * (2**20 - 7) + b"\n"
     assert len(data(whole, b"\n")[0]) == 2**20 - 7
-    with pytest.raises(ProviderError, match=r"^The upstream's answer has a line that is longer than 1 MB\.$"):
+    with pytest.raises(
+        ProviderError,
+        match=r"^The upstream's answer has a line that is longer than 1 MB; the admin has to look at its log\.$",
+    ):
         data(*[b"x" * 1000] * 2000)
 
 

@@ -34,6 +34,12 @@ TALK: Messages = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _no_tokens() -> None:
+    """An earlier test's upstream may have had the same port."""
+    VoiGpt._tokens.clear()
+
+
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:
     with Upstream(voigpt()) as upstream:
@@ -148,14 +154,16 @@ def test_a_given_access_token_is_used_as_it_is(upstream: Upstream) -> None:
 def test_a_given_access_token_that_is_refused_is_not_replaced(upstream: Upstream) -> None:
     upstream.queue(reply("no", 403))
     error = fail(upstream.url, access_token="given")
-    assert str(error) == "The upstream refused the access token that is set for it (403)."
+    assert str(error) == "The upstream refused the access token that is set for it (403); the admin has to set another."
     assert not error.again
     assert len(upstream.asked) == 1
 
 
 @pytest.mark.parametrize("token", ["two\nlines", "ключ"])
 def test_a_given_access_token_that_cannot_be_sent_is_an_error(upstream: Upstream, token: str) -> None:
-    assert str(fail(upstream.url, access_token=token)).endswith("is not set up correctly.")
+    assert str(fail(upstream.url, access_token=token)).endswith(
+        "is not set up correctly; the admin has to correct them."
+    )
 
 
 def test_an_expired_token_is_renewed_once_and_the_request_sent_again() -> None:
@@ -171,7 +179,8 @@ def test_a_fresh_token_that_is_refused_too_is_an_error() -> None:
     page, refusal = voigpt(), reply("<title>Forbidden</title><html>", 403, content_type="text/html")
     with Upstream(in_turn(page, refusal, page, refusal)) as upstream:
         error = fail(upstream.url)
-        assert str(error) == "The upstream refused the request (403 Forbidden): “Forbidden”."
+        assert str(error).startswith("The upstream refused the request (403 Forbidden); ")
+        assert str(error).endswith(": “Forbidden”.")
         assert len(upstream.asked) == 4
 
 
@@ -262,17 +271,22 @@ def test_those_who_wait_for_a_token_share_the_failure() -> None:
         for _ in failing:
             assert waits.acquire(timeout=5)
         go.set()
-        errors = {str(future.result(5)) for future in failing}
-        assert errors == {"The upstream has a fault of its own (503 Service Unavailable): “down”."}
+        [error] = {str(future.result(5)) for future in failing}
+        assert error.startswith("The upstream has a fault of its own (503 Service Unavailable); ")
+        assert error.endswith(": “down”.")
         assert len(upstream.asked) == 1
 
 
 @pytest.mark.parametrize(
     ("answer", "sentence", "again"),
     [
-        (reply("nope"), "broken data: “nope”", True),
-        (reply(""), "broken data.", True),
-        (reply_json({"error": "quota"}), 'something else than an answer: “{"error": "quota"}”', True),
+        (reply("nope"), "broken data; try again: “nope”", True),
+        (reply(""), "broken data; try again.", True),
+        (
+            reply_json({"error": "quota"}),
+            'something else than an answer; try again, and tell the admin if it stays so: “{"error": "quota"}”',
+            True,
+        ),
         (reply_json({"response": None}), "something else than an answer", True),
         (reply_json({"response": ["a"]}), "something else than an answer", True),
         (reply_json(["response"]), "something else than an answer", True),
@@ -280,19 +294,33 @@ def test_those_who_wait_for_a_token_share_the_failure() -> None:
         (reply_json({"response": ""}), "answer is empty", True),
         (reply_json({"response": " \n"}), "answer is empty", True),
         (reply('{"response": NaN}'), "broken data", True),
-        (reply(b'{"response": "\xff"}'), "broken data", True),
-        (reply('{"response": "\\ud800"}'), "broken data", True),
         (reply('{"response": ' + "9" * 5000 + "}"), "broken data", True),
         (reply("[" * 100_000), "broken data", True),
-        (reply("<html><title>Just a moment\n…</title>"), "a web page instead of data: “Just a moment …”", True),
-        (reply("<p>hi", content_type="text/html"), "a web page instead of data.", True),
-        (reply("a\x00b\x1b[31m\u202ec\r\nd"), "broken data: “a b [31m c d”", True),
-        (reply("gone", 404), "no such service at its address (404 Not Found): “gone”", False),
-        (reply("", 400), "did not answer (400 Bad Request).", False),
-        (reply("", 401), "does not accept the key or account (401 Unauthorized).", False),
-        (reply("", 500), "a fault of its own (500 Internal Server Error).", True),
-        (reply("", 502), "a fault of its own (502 Bad Gateway).", True),
-        (reply("", 299), "did not answer (299).", False),
+        (
+            reply("<html><title>Just a moment\n…</title>"),
+            "a web page instead of data; the admin has to correct its address: “Just a moment …”",
+            False,
+        ),
+        (
+            reply("<p>hi", content_type="text/html"),
+            "a web page instead of data; the admin has to correct its address.",
+            False,
+        ),
+        (reply("a\x00b\x1b[31m\u202ec\r\nd"), "broken data; try again: “a b [31m c d”", True),
+        (
+            reply("gone", 404),
+            "no such service at its address (404 Not Found); the admin has to correct its address: “gone”",
+            False,
+        ),
+        (reply("", 400), "did not answer (400 Bad Request); the admin has to look into it.", False),
+        (reply("", 401), "does not accept the key or account (401 Unauthorized); the admin has to set another.", False),
+        (
+            reply("", 500),
+            "a fault of its own (500 Internal Server Error); try again, and tell the admin if it stays so.",
+            True,
+        ),
+        (reply("", 502), "a fault of its own (502 Bad Gateway); try again, and tell the admin if it stays so.", True),
+        (reply("", 299), "did not answer (299); the admin has to look into it.", False),
         (reply("", 302, location="https://login.example.org/x?y"), "redirects to another place (302)", False),
         (reply("", 307, location="/login"), "redirects to another place (307)", False),
         (reply("", 302, location="/generate_response/"), "redirects to itself (302)", False),
@@ -315,7 +343,7 @@ def test_what_is_no_answer_is_an_error_with_what_came(
 
 def test_what_came_is_shortened(upstream: Upstream) -> None:
     upstream.queue(voigpt(), reply("x" * 5000))
-    assert str(fail(upstream.url)) == f"The upstream answered with broken data: “{'x' * 199}…”."
+    assert str(fail(upstream.url)) == f"The upstream answered with broken data; try again: “{'x' * 199}…”."
 
 
 def test_what_came_is_quoted_without_the_token(upstream: Upstream) -> None:
@@ -344,8 +372,10 @@ def test_too_many_requests_say_when_to_come_back(
 ) -> None:
     upstream.queue(voigpt(), reply("", 429, retry_after=header))
     error = fail(upstream.url)
-    assert str(error) == "The upstream had too many requests and asks to wait (429 Too Many Requests)."
+    sentence, _, to_do = str(error).partition("; ")
+    assert sentence == "The upstream had too many requests and asks to wait (429 Too Many Requests)"
     assert error.again
+    assert to_do.startswith("try again later." if low is None else "try again after ")
     if low is None or high is None:
         assert error.retry_after is None
     else:
@@ -392,7 +422,10 @@ def test_a_call_can_be_cancelled_at_each_request(upstream: Upstream, stage: str)
 def test_one_deadline_covers_all_requests(upstream: Upstream) -> None:
     upstream.queue(voigpt(), silence())
     begun = monotonic()
-    assert str(fail(upstream.url, call=Call(0.3))) == "The upstream had not finished after 0.3 seconds."
+    assert (
+        str(fail(upstream.url, call=Call(0.3)))
+        == "The upstream had not finished after 0.3 seconds; try again, or ask for less."
+    )
     assert monotonic() - begun < 1.5
 
 

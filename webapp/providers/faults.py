@@ -1,20 +1,31 @@
-"""What a person is told when an exchange with an upstream fails. Not an adapter; `http` uses it."""
+"""What a person is told when an exchange with an upstream fails: what is wrong, and what to do.
+
+Where the same request cannot succeed later, the sentence says who has to change what. Not an adapter; `http` uses it.
+"""
 
 import re
 import socket
 import ssl
 from collections.abc import Iterator
 from http import HTTPStatus
-from http.client import BadStatusLine, LineTooLong, UnknownProtocol
+from http.client import HTTPException, IncompleteRead
 
 import socks
 from urllib3 import exceptions
 
 from .base import ProviderError
 
-BROKE_OFF = "The connection to the upstream broke off before the answer was complete."
-NOT_SET_UP = "The upstream's address, key or proxy is not set up correctly."
+AGAIN = "try again"
+LATER = "try again later"
+REPORT = "try again, and tell the admin if it stays so"
+CORRECT = "the admin has to correct its address"
+SEE_TO_IT = "the admin has to see to it"
+LOOK = "the admin has to look at its log"
+
+BROKE_OFF = f"The connection to the upstream broke off before the answer was complete; {AGAIN}."
+NOT_SET_UP = "The upstream's address, key or proxy is not set up correctly; the admin has to correct them."
 NO_ENTRY = "The proxy asks for a name and a password, or does not take those that are set"
+OTHER_NAME = "the admin has to set others"
 NO_WAY = "The proxy does not let the request through"
 NO_ROUTE = "The proxy cannot reach the upstream"
 
@@ -32,15 +43,14 @@ _DISTRUST = {
     64: _OTHER_NAME,
 }
 
+# OpenSSL's reasons when the other end speaks something else than TLS, such as plain HTTP.
+_NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
+
 _SENTENCES: tuple[tuple[tuple[type[Exception], ...], str, bool], ...] = (
-    ((TimeoutError, exceptions.TimeoutError), "The upstream fell silent, so the wait was given up.", True),
-    ((exceptions.DecodeError,), "The upstream's answer cannot be unpacked.", True),
-    ((ConnectionError, exceptions.IncompleteRead, exceptions.InvalidChunkLength), BROKE_OFF, True),
-    (
-        (BadStatusLine, LineTooLong, UnknownProtocol, exceptions.InvalidHeader),
-        "The upstream does not answer in HTTP.",
-        False,
-    ),
+    ((TimeoutError, exceptions.TimeoutError), f"The upstream fell silent, so the wait was given up; {AGAIN}.", True),
+    ((exceptions.DecodeError,), f"The upstream's answer cannot be unpacked; {REPORT}.", True),
+    ((ConnectionError, IncompleteRead, exceptions.InvalidChunkLength), BROKE_OFF, True),
+    ((HTTPException, exceptions.InvalidHeader), f"The upstream does not answer in HTTP; {CORRECT}.", False),
     ((UnicodeError, exceptions.LocationValueError, FileNotFoundError, PermissionError), NOT_SET_UP, False),
 )
 
@@ -75,13 +85,13 @@ def socks_failed(error: OSError) -> ProviderError:
     reply = re.match(r"0x([0-9a-f]{2}): (.*)", str(error))
     match error:
         case socks.SOCKS5AuthError():
-            return ProviderError(f"{NO_ENTRY}.", again=False)
+            return ProviderError(f"{NO_ENTRY}; {OTHER_NAME}.", again=False)
         case socks.SOCKS5Error() if reply and reply[1] == "02":
-            return ProviderError(f"{NO_WAY}.", again=False)
+            return ProviderError(f"{NO_WAY}; {SEE_TO_IT}.", again=False)
         case socks.SOCKS5Error() if reply:
-            return ProviderError(f"{NO_ROUTE}: {reply[2].lower()}.")
+            return ProviderError(f"{NO_ROUTE}: {reply[2].lower()}; {REPORT}.")
         case socks.GeneralProxyError() if "invalid data" in str(error):
-            return ProviderError("The proxy does not speak SOCKS.", again=False)
+            return ProviderError(f"The proxy does not speak SOCKS; {CORRECT}.", again=False)
         case _:
             return _broken_proxy(error)
 
@@ -90,38 +100,41 @@ def unreachable(error: OSError, who: str) -> ProviderError:
     """What to raise when `who` could not be connected to."""
     match error:
         case socket.gaierror(errno=socket.EAI_AGAIN):
-            return ProviderError(f"{who} was not found: the name service does not answer.")
+            return ProviderError(f"{who} was not found: the name service does not answer; {LATER}.")
         case socket.gaierror():
-            return ProviderError(f"{who} was not found: its name is not known.", again=False)
+            return ProviderError(f"{who} was not found: its name is not known; {CORRECT}.", again=False)
         case ConnectionRefusedError():
-            return ProviderError(f"{who} is not running: it refused the connection.")
+            return ProviderError(f"{who} is not running: it refused the connection; {REPORT}.")
         case TimeoutError():
-            return ProviderError(f"{who} did not take the connection in time.")
+            return ProviderError(f"{who} did not take the connection in time; {LATER}.")
         case _:
-            return ProviderError(f"{who} cannot be reached: {error.strerror or 'the network failed'}.")
+            reason = error.strerror or "the network failed"
+            return ProviderError(f"{who} cannot be reached: {reason}; {REPORT}.")
 
 
 def _insecure(error: ssl.SSLError, who: str) -> ProviderError:
     if isinstance(error, ssl.SSLCertVerificationError):
         known = error.verify_message.partition(",")[0]  # what follows is the host's name
         reason = _DISTRUST.get(error.verify_code, known)
-        return ProviderError(f"The certificate of {who} is not trusted: {reason}.", again=False)
+        return ProviderError(f"The certificate of {who} is not trusted: {reason}; {SEE_TO_IT}.", again=False)
     reason = (error.reason or "it broke off").replace("_", " ").lower()
-    return ProviderError(f"The secure connection to {who} failed: {reason}.")
+    if error.reason in _NO_TLS:
+        return ProviderError(f"The secure connection to {who} failed: {reason}; {CORRECT}.", again=False)
+    return ProviderError(f"The secure connection to {who} failed: {reason}; {REPORT}.")
 
 
 def _closed_tunnel(status: int) -> ProviderError:
     if status in (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.UNAUTHORIZED):  # tinyproxy says the latter
-        return ProviderError(f"{NO_ENTRY} ({status}).", again=False)
+        return ProviderError(f"{NO_ENTRY} ({status}); {OTHER_NAME}.", again=False)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ProviderError(f"{NO_ROUTE} ({status}).")
-    return ProviderError(f"{NO_WAY} ({status}).", again=False)
+        return ProviderError(f"{NO_ROUTE} ({status}); {REPORT}.")
+    return ProviderError(f"{NO_WAY} ({status}); {SEE_TO_IT}.", again=False)
 
 
 def _broken_proxy(*causes: BaseException) -> ProviderError:
     if any(isinstance(cause, TimeoutError | exceptions.TimeoutError) for cause in causes):
-        return ProviderError("The proxy fell silent, so the wait was given up.")
-    return ProviderError("The connection to the proxy broke off.")
+        return ProviderError(f"The proxy fell silent, so the wait was given up; {AGAIN}.")
+    return ProviderError(f"The connection to the proxy broke off; {REPORT}.")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

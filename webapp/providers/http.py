@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cache
-from http.client import HTTPException, responses
+from http.client import OK, HTTPException, responses
 from time import time
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -22,12 +22,16 @@ from urllib3.exceptions import HTTPError
 
 from . import wsgi
 from .base import ProviderError
-from .faults import NO_ENTRY, NOT_SET_UP, failed
+from .faults import AGAIN, CORRECT, LOOK, NOT_SET_UP, failed
 from .lifeline import Lifeline, current
 from .network import Pool, SecurePool
+from .refusals import after, message, refusal
 from .tunnel import SecureSocksPool, SocksPool
 
 LAST_SECONDS = 0.2
+QUOTABLE = 10_000
+PAGE = f"The upstream answered with a web page instead of data; {CORRECT}"
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,13 @@ class Response:
         return self.body.decode("utf-8", "replace")
 
     def json(self, secret: str = "") -> Any:
-        """The body as JSON (RFC 8259) whose strings are UTF-8. Raises `ProviderError`, without `secret`."""
+        """The body as JSON (RFC 8259), U+FFFD for what is no character. Raises `ProviderError`, without `secret`."""
         if self.is_page():
-            raise ProviderError(f"The upstream answered with a web page instead of data{self.quoted(secret)}.")
+            raise ProviderError(f"{PAGE}{self.quoted(secret)}.", again=False)
         try:
-            return _parse(self.body.decode("utf-8-sig"))
+            return _parse(self.body.decode("utf-8-sig", "replace"))
         except (ValueError, RecursionError) as error:
-            raise ProviderError(f"The upstream answered with broken data{self.quoted(secret)}.") from error
+            raise ProviderError(f"The upstream answered with broken data; {AGAIN}{self.quoted(secret)}.") from error
 
     def is_page(self) -> bool:
         """Whether this is HTML."""
@@ -67,22 +71,21 @@ class Response:
 
         One line, at most 200 characters, printable, without `secret`.
         """
-        said = self.body[:10_000].decode("utf-8", "replace")
-        said = _title(said) if self.is_page() else said
-        said = said.replace(secret, "…") if secret else said
-        said = " ".join("".join(c if c.isprintable() else " " for c in said).split())
-        said = said if len(said) <= 200 else said[:199] + "…"
-        return f": “{said}”" if said else ""
+        said = self._start()
+        return _quotation(_title(said) if self.is_page() else said, secret)
 
     def failure(self, secret: str = "") -> ProviderError:
-        """What to raise for a status that is no success."""
-        fault = "The upstream has a fault of its own" if self.status >= 500 else "The upstream did not answer"
-        sentence, again = _REFUSALS.get(self.status, (fault, self.status >= 500))
+        """What to raise for an answer that is none: its status is no success, or it tells an error."""
+        fault, to_do, again = refusal(self.status, self._start())
         if self.by_proxy:
-            sentence = sentence.replace("The upstream ", "The upstream, or the proxy before it, ")
+            fault = fault.replace("The upstream ", "The upstream, or the proxy before it, ")
         status = f"{self.status} {responses.get(self.status, '')}".strip()
-        sentence = f"{sentence} ({status}){self.quoted(secret)}."
-        return ProviderError(sentence, again=again, retry_after=self.retry_after())
+        fault += f" ({status})" if self.status != OK else ""
+        wait = self.retry_after() if again else None
+        to_do = to_do if wait is None else after(wait)
+        said = self._message()
+        quotation = _quotation(said, secret) if said else self.quoted(secret)
+        return ProviderError(f"{fault}; {to_do}{quotation}.", again=again, retry_after=wait)
 
     def retry_after(self) -> float | None:
         """The seconds that `Retry-After` asks for (RFC 9110, 10.2.3), at most an hour."""
@@ -92,6 +95,16 @@ class Response:
         except (ValueError, OverflowError):
             return None
         return min(max(seconds, 0.0), 3600.0)
+
+    def _message(self) -> str:
+        """The message of the error that the body tells, as OpenAI has it or alike."""
+        try:
+            return message(_parse(self.text()))
+        except (ValueError, RecursionError):
+            return ""
+
+    def _start(self) -> str:
+        return self.body[:QUOTABLE].decode("utf-8", "replace")
 
 
 class Answer:
@@ -202,7 +215,7 @@ class Call(Lifeline):
         """Raises `ProviderError` if `count` bytes are too many for one answer."""
         if count > self.max_bytes:
             limit = f"{self.max_bytes / 2**20:.3g} MB"
-            raise ProviderError(f"The upstream's answer is longer than {limit}.", again=False)
+            raise ProviderError(f"The upstream's answer is longer than {limit}; {LOOK}.", again=False)
 
     @contextlib.contextmanager
     def in_words(self) -> Iterator[None]:
@@ -243,14 +256,6 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{netloc.removesuffix(':443' if parts.scheme == 'https' else ':80')}"
 
 
-_REFUSALS = {
-    401: ("The upstream does not accept the key or account", False),
-    403: ("The upstream refused the request", False),
-    404: ("The upstream has no such service at its address", False),
-    407: (NO_ENTRY, False),
-    413: ("The chat is too long for the upstream", False),
-    429: ("The upstream had too many requests and asks to wait", True),
-}
 _mounted: dict[str, "_InProcess"] = {}
 
 
@@ -277,10 +282,10 @@ def _refuse_redirect(answer: requests.Response) -> None:
 def _redirect(asked: str, location: str, status: int) -> str:
     place = _absolute(asked, location)
     if place == asked:
-        return f"The upstream redirects to itself ({status}); it may want a sign-in that nobody can do here."
+        return f"The upstream redirects to itself ({status}); the admin has to let it answer without a sign-in."
     if place == asked.replace("http://", "https://", 1):
-        return f"The upstream redirects to https ({status}); its address has to begin with that."
-    return f"The upstream redirects to another place ({status}); its address may be set wrong."
+        return f"The upstream redirects to https ({status}); the admin has to begin its address with that."
+    return f"The upstream redirects to another place ({status}); {CORRECT}."
 
 
 def _absolute(asked: str, location: str) -> str:
@@ -290,6 +295,13 @@ def _absolute(asked: str, location: str) -> str:
         return ""
 
 
+def _quotation(said: str, secret: str) -> str:
+    said = said.replace(secret, "…") if secret else said
+    said = " ".join("".join(c if c.isprintable() else " " for c in said[:QUOTABLE]).split())
+    said = said if len(said) <= 200 else said[:199] + "…"
+    return f": “{said}”" if said else ""
+
+
 def _title(page: str) -> str:
     found = re.search(r"<title[^<>]{0,100}>([^<]*)", page, re.IGNORECASE)
     return found[1] if found else ""
@@ -297,9 +309,12 @@ def _title(page: str) -> str:
 
 def _parse(text: str) -> Any:
     value = json.loads(text, parse_constant=_refuse_constant)
-    if "\\u" in text:
-        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate raises here
-    return value
+    return json.loads(_mended(json.dumps(value, ensure_ascii=False))) if SURROGATE.search(text) else value
+
+
+def _mended(text: str) -> str:
+    """With U+FFFD for each surrogate that is not half of a pair."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _refuse_constant(name: str) -> None:

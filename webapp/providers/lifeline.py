@@ -39,7 +39,8 @@ class Lifeline:
 
     def expire(self) -> None:
         """End the call as one that took too long."""
-        self._end(lambda: ProviderError(f"The upstream had not finished after {self.seconds:g} seconds."))
+        sentence = f"The upstream had not finished after {self.seconds:g} seconds; try again, or ask for less."
+        self._end(lambda: ProviderError(sentence))
 
     def check(self) -> None:
         """Raise `Cancelled`, or `ProviderError` past the deadline, if the call is to end."""

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from . import sse
 from .base import AbstractProvider, Chunk, CreateResult, Finish, Messages, ProviderError, Reasoning, Usage
+from .faults import AGAIN, REPORT
 from .http import Answer, Call, Response
 
 SILENCE_SECONDS = 300.0  # some models think for minutes after they have begun
 MOST_TOKENS = 2**31
 USAGE = "stream_options"
-CUT_OFF = "The upstream's answer was cut off."
+CUT_OFF = f"The upstream's answer was cut off; {AGAIN}."
 
 
 class OpenAI(AbstractProvider):
@@ -30,7 +30,7 @@ class OpenAI(AbstractProvider):
         call, url, way = cls._way(proxy, access_token, **kwargs)
         answer = call.get(f"{url}/models", **way)
         if answer.status != 200:
-            raise _failure(answer, access_token or "")
+            raise answer.failure(access_token or "")
         return _ids(answer, access_token or "")
 
     @classmethod
@@ -84,7 +84,7 @@ def _answer(send: Callable[[Any], AbstractContextManager[Answer]], body: dict[st
             return
         refusal = answer.whole()
     if USAGE not in body or not _refuses_to_count(refusal):
-        raise _failure(refusal, key)
+        raise refusal.failure(key)
     yield from _answer(send, {name: value for name, value in body.items() if name != USAGE}, key)
 
 
@@ -125,7 +125,7 @@ def _chunks(answer: Response, part: str, key: str) -> Iterator[Chunk]:
     said = answer.json(key)
     match said:
         case {"error": error} if error:
-            raise ProviderError(f"The upstream broke off with an error{_brief(answer, said).quoted(key)}.")
+            raise answer.failure(key)
         case {"choices": [dict(choice), *_]}:
             yield from _words(choice.get(part) or {}, answer, key)
             if isinstance(reason := choice.get("finish_reason"), str):
@@ -159,21 +159,5 @@ def _usage(said: Mapping[str, Any]) -> Iterator[Usage]:
                 yield Usage(asked, answered)
 
 
-def _failure(answer: Response, key: str) -> ProviderError:
-    try:
-        said = answer.json(key)
-    except ProviderError:
-        said = None
-    return _brief(answer, said).failure(key)
-
-
-def _brief(answer: Response, said: Any) -> Response:
-    """The answer with its error's message, if it has one, in the place of all of its JSON."""
-    match said:
-        case {"error": {"message": str(message)}} | {"error": str(message)}:
-            return replace(answer, body=message.encode())
-    return answer
-
-
 def _strange(answer: Response, key: str) -> ProviderError:
-    return ProviderError(f"The upstream answered with something else than an answer{answer.quoted(key)}.")
+    return ProviderError(f"The upstream answered with something else than an answer; {REPORT}{answer.quoted(key)}.")

@@ -7,7 +7,11 @@ from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from .base import AbstractProvider, CreateResult, Messages, ProviderError
+from .faults import AGAIN, CORRECT, REPORT
 from .http import Call, Response, origin
+
+NO_ACCESS = "The upstream refused the access token that is set for it (403); the admin has to set another."
+NO_COOKIE = f"The upstream's page sets no csrftoken cookie, so it is not a VoiGpt site; {CORRECT}."
 
 
 class Account(NamedTuple):
@@ -51,7 +55,7 @@ class VoiGpt(AbstractProvider):
         token = access_token or cls._token(account, call)
         answer = _ask(account, call, messages, token)
         if answer.status == 403 and access_token:
-            raise ProviderError("The upstream refused the access token that is set for it (403).", again=False)
+            raise ProviderError(NO_ACCESS, again=False)
         if answer.status == 403:
             token = cls._token(account, call, refused=token)
             answer = _ask(account, call, messages, token)
@@ -128,7 +132,7 @@ def _fetch_token(account: Account, call: Call) -> str:
         raise answer.failure()
     if token := answer.cookies.get("csrftoken"):
         return token
-    raise ProviderError("The upstream's page sets no csrftoken cookie, so it is not a VoiGpt site.", again=False)
+    raise ProviderError(NO_COOKIE, again=False)
 
 
 def _ask(account: Account, call: Call, messages: Messages, token: str) -> Response:
@@ -150,7 +154,8 @@ def _words(answer: Response, token: str) -> str:
     content = answer.json(token)
     words = content.get("response") if isinstance(content, dict) else None
     if not isinstance(words, str):
-        raise ProviderError(f"The upstream answered with something else than an answer{answer.quoted(token)}.")
+        quote = answer.quoted(token)
+        raise ProviderError(f"The upstream answered with something else than an answer; {REPORT}{quote}.")
     if not words.strip():
-        raise ProviderError("The upstream's answer is empty.")
+        raise ProviderError(f"The upstream's answer is empty; {AGAIN}.")
     return words
