@@ -1,78 +1,47 @@
 """Whatever an upstream does wrong, the chat keeps the words, says one sentence and offers Retry."""
 
-import gzip
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Container, Iterator
 from html import unescape
 from pathlib import Path
 from threading import Event
+from typing import TypeAlias
 
 import pytest
 
 from tests.providers.authorities import LONG_AGO, Authority
-from tests.providers.upstream import (
-    Answer,
-    Asked,
-    Peer,
-    Upstream,
-    cut,
-    drip,
-    raw,
-    reply,
-    reset,
-    silence,
-    voigpt,
-)
+from tests.providers.faults import FAULTS, KEY, STREAMED, STREAMS_ONLY, VOIGPT, Fault, Way
+from tests.providers.upstream import Answer, Asked, Peer, Upstream, openai, voigpt
 from tests.support.proxies import microsocks
 from tests.support.servers import Voichat, free_port
 from tests.support.visitors import Visitor, at_once
+from webapp.chats.text import cleaned
 
 Serve = Callable[..., Voichat]
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For what has nothing to do with the database."""
 
-SECONDS = 5
-HEAD = b"HTTP/1.1 200 OK\r\n"
-LONG = HEAD + b"Content-Length: 100000000\r\n\r\n"
-TOO_LATE = f"The upstream had not finished after {SECONDS} seconds; try again, or ask for less."
-TOO_LONG = "The upstream's answer is longer than 16 MB; the admin has to look at its log."
-BROKE_OFF = "The connection to the upstream broke off before the answer was complete; try again."
+SECONDS = 5.0
+AT_ONCE = 32
 
-FAULTS: dict[str, tuple[Answer, str]] = {
-    "drip in the header": (drip(HEAD, b"X: "), TOO_LATE),
-    "drip in the body": (drip(LONG), TOO_LATE),
-    "silence": (silence(), TOO_LATE),
-    "RST": (reset(), BROKE_OFF),
-    "RST in the body": (reset(LONG, b"part"), BROKE_OFF),
-    "cut": (cut(LONG, b"part"), BROKE_OFF),
-    "huge": (raw(LONG, bytes(17 * 2**20)), TOO_LONG),
-    "bomb": (reply(gzip.compress(bytes(2**26)), content_encoding="gzip"), TOO_LONG),
-    "broken packing": (
-        reply("no gzip", content_encoding="gzip"),
-        "The upstream's answer cannot be unpacked; try again, and tell the admin if it stays so.",
-    ),
-    "no HTTP": (
-        cut(b"220 mail.example ESMTP\r\n"),
-        "The upstream does not answer in HTTP; the admin has to correct its address.",
-    ),
-    "elsewhere": (
-        reply("", 302, location="https://login.example/?key=secret"),
-        "The upstream redirects to another place (302); the admin has to correct its address.",
-    ),
-    "itself": (
-        reply("", 307, location="/generate_response/"),
-        "The upstream redirects to itself (307); the admin has to let it answer without a sign-in.",
-    ),
-    "a page": (
-        reply("<html><title>Sign in</title>", content_type="text/html"),
-        "The upstream answered with a web page instead of data; the admin has to correct its address: “Sign in”.",
-    ),
-    "its own fault": (
-        reply("", 503, retry_after="7"),
-        "The upstream has a fault of its own (503 Service Unavailable); try again, and tell the admin if it stays so.",
-    ),
+BRIEF = {
+    *("silence before the first byte", "a drip in the header", "a drip after the first words"),
+    *("RST before the header", "cut after the first words", "a broken chunk"),
+    *("401", "403", "404", "429, with seconds", "429, with nothing", "503, with seconds"),
+    *("HTML for JSON", "broken JSON after the first words", "deep nesting", "a lone surrogate", "60 KB in a header"),
+    *("no HTTP", "no packing", "control characters in the error's message"),
+    *("a redirect to itself", "a redirect to another host", "a bomb", "an endless body"),
+    *("400 of OpenAI, too long", "404 of Ollama, no model"),
+    *("a giant line", "an error after the first words"),
 }
+"""The rows that are shown to people in the brief run."""
+
+Case: TypeAlias = tuple[Way, Fault]
+CASES: list[Case] = [(way, fault) for fault in FAULTS for way in (VOIGPT, STREAMED)]
+CASES += [(STREAMED, fault) for fault in STREAMS_ONLY]
+MODELS = {"voigpt": "voigpt/gpt-3.5-turbo", "streamed": "openai/small"}
 
 
 @pytest.fixture
@@ -85,16 +54,32 @@ def mended() -> Event:
     return Event()
 
 
-@pytest.fixture
-def faulty(authority: Authority, mended: Event) -> Iterator[Upstream]:
-    """Behind https. Answers each of `FAULTS` with its fault, until it is mended."""
-    healthy = voigpt()
+def faulty(healthy: Answer, mended: Event) -> Answer:
+    """Answers the words “Fault 7” with the seventh fault, until it is mended."""
 
     def answer(asked: Asked, peer: Peer) -> None:
-        is_well = asked.method == "GET" or mended.is_set()
-        (healthy if is_well else FAULTS[asked.json["messages"][-1]["content"]][0])(asked, peer)
+        if asked.method == "GET" or mended.is_set():
+            return healthy(asked, peer)
+        way, fault = CASES[int(words_of(asked).split()[1])]
+        return way.answer(fault)(asked, peer)
 
-    with Upstream(answer, tls=authority.signed()) as upstream:
+    return answer
+
+
+def words_of(asked: Asked) -> str:
+    return str(asked.json["messages"][-1]["content"])
+
+
+@pytest.fixture
+def site(authority: Authority, mended: Event) -> Iterator[Upstream]:
+    """A VoiGpt behind https."""
+    with Upstream(faulty(voigpt(token=KEY), mended), tls=authority.signed()) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def server(mended: Event) -> Iterator[Upstream]:
+    with Upstream(faulty(openai(), mended)) as upstream:
         yield upstream
 
 
@@ -103,27 +88,87 @@ def problem(page: str) -> str:
     return unescape(found).strip()
 
 
+class Asker:
+    """A person whose chat meets one row of the fault table."""
+
+    def __init__(self, voichat: Voichat, number: int) -> None:
+        self.way, self.fault = CASES[number]
+        self.words = f"Fault {number}"
+        self._visitor = Visitor(voichat)
+        self._chat = ""
+        self._page = ""
+
+    def ask(self) -> None:
+        self._chat = self._visitor.send(self.words, model=MODELS[self.way.name])
+
+    def look(self) -> tuple[str, str, str]:
+        """Waits for the end; the words, then the reply's status and what is left of it."""
+        asked, reply = self._visitor.until_settled(self._chat)
+        self._page = self._visitor.get(self._chat).text
+        return asked.words, reply.status, reply.words
+
+    @property
+    def expected(self) -> tuple[str, str, str]:
+        kept = cleaned(self.fault.kept_by(self.way))
+        return self.words, "failed" if self.fault.sentence else "complete", kept
+
+    @property
+    def is_told_why(self) -> bool:
+        """In one sentence, with Retry below it, and Continue if there is something to go on from."""
+        if not self.fault.sentence:
+            return "problem" not in self._page
+        buttons = re.findall(r"<button[^>]*>(Retry|Continue)</button>", self._page)
+        has_all = buttons == ["Retry", "Continue"][: 2 if self.fault.kept_by(self.way) else 1]
+        return has_all and self.fault.is_said_by(problem(self._page), SECONDS)
+
+    def retry(self) -> None:
+        if self.fault.sentence:
+            assert self._visitor.press("Retry", self._page).status == 303
+
+
+def peak_megabytes(worker: int) -> float:
+    status = Path(f"/proc/{worker}/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
+
+
+def rows(names: Container[str]) -> list[int]:
+    return [number for number, (_, fault) in enumerate(CASES) if fault.name in names]
+
+
 @on_sqlite
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pytest.param(rows(BRIEF), id="brief"),
+        pytest.param([*range(len(CASES))], id="all", marks=pytest.mark.long),
+    ],
+)
 def test_each_fault_is_said_with_retry_and_the_words_are_still_there(
-    serve: Serve, faulty: Upstream, authority: Authority, mended: Event
+    serve: Serve, site: Upstream, server: Upstream, authority: Authority, mended: Event, numbers: list[int]
 ) -> None:
-    voichat = serve(VOIGPT_URL=faulty.url, VOIGPT_CA_FILE=authority.file, VOICHAT_REPLY_SECONDS=str(SECONDS))
-    people = {fault: Visitor(voichat) for fault in FAULTS}
-    chats = dict(zip(people, at_once(lambda fault: people[fault].send(fault), people), strict=True))
-
-    def settled(fault: str) -> list[tuple[str, str]]:
-        return [(shown.role, shown.status) for shown in people[fault].until_settled(chats[fault])]
-
-    assert at_once(settled, people) == [[("user", "complete"), ("assistant", "failed")]] * len(FAULTS)
-    pages = {fault: person.get(chats[fault]).text for fault, person in people.items()}
-    assert {fault: problem(page) for fault, page in pages.items()} == {
-        fault: sentence for fault, (_, sentence) in FAULTS.items()
-    }
+    voichat = serve(
+        VOIGPT_URL=site.url,
+        VOIGPT_CA_FILE=authority.file,
+        OPENAI_BASE_URL=f"{server.url}/v1",
+        OPENAI_API_KEY=KEY,
+        VOICHAT_REPLY_SECONDS=f"{SECONDS:g}",
+    )
+    askers = [Asker(voichat, number) for number in numbers]
+    for begin in range(0, len(askers), AT_ONCE):
+        some = askers[begin : begin + AT_ONCE]
+        at_once(Asker.ask, some)
+        assert at_once(Asker.look, some) == [asker.expected for asker in some]
+    assert [asker.fault.name for asker in askers if not asker.is_told_why] == []
+    asked = Counter(map(words_of, [*site.asked_for("POST"), *server.asked_for("POST")]))
+    assert asked == {asker.words: asker.fault.times_asked(asker.way) for asker in askers}
     mended.set()
-    for fault, person in people.items():
-        assert person.press("Retry", pages[fault]).status == 303
-    for fault, person in people.items():
-        assert [shown.words for shown in person.until_settled(chats[fault])] == [fault, "Hello."]
+    for begin in range(0, len(askers), AT_ONCE):
+        at_once(Asker.retry, askers[begin : begin + AT_ONCE])
+    healed = [asker.expected if not asker.fault.sentence else (asker.words, "complete", "Hello.") for asker in askers]
+    assert [asker.look() for asker in askers] == healed
+    assert max(map(peak_megabytes, voichat.workers())) < 250
+    assert "Traceback" not in voichat.output()
+    assert KEY not in voichat.output()
 
 
 def refused(voichat: Voichat) -> str:

@@ -5,6 +5,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -83,7 +84,7 @@ WAYS = [
     ),
     Way("streamed", STREAM, delta("Hi"), "Hi", b'data: {"choices": [{"delta": {"content": %b}}]}\n\n'.__mod__),
 ]
-STREAMED = WAYS[2]
+VOIGPT, WHOLE, STREAMED = WAYS
 
 Script: TypeAlias = Callable[[Way], Answer]
 
@@ -102,16 +103,26 @@ class Fault:
     def kept_by(self, way: Way) -> str:
         return self.kept if way.kept or not self.sentence else ""
 
+    def is_said_by(self, sentence: str, seconds: float) -> bool:
+        """Whether this is the sentence as it is at some moment, with this time limit."""
+        filled = re.escape(self.sentence).replace(r"\{seconds\}", f"{seconds:g}")
+        filled = filled.replace(r"\{clock\}", r"\d\d:\d\d:\d\d").replace(r"\{quote\}", "[^”]{1,200}")
+        return bool(re.fullmatch(filled, sentence))
+
+    def times_asked(self, way: Way) -> int:
+        """Once, whatever goes wrong; but a token of VoiGpt's that is refused is renewed once."""
+        return 2 if self.name == "403" and way.name == "voigpt" else 1
+
 
 def always(answer: Answer) -> Script:
     return lambda _: answer
 
 
-def refusal(status: int, sentence: str, said: Any = None, again: bool = False, **headers: str) -> Fault:
-    """An answer with this status that says `said`, named by both."""
+def refusal(name: str, sentence: str, said: Any = None, again: bool = False, **headers: str) -> Fault:
+    """An answer with the status that the name begins with."""
+    status = int(name[:3])
     answer = reply("", status, **headers) if said is None else reply_json(said, status, **headers)
-    name = f"{status} {next(iter(headers.values()), '')}" if said is None else f"{status} {json.dumps(said)}"
-    return Fault(name.strip(), always(answer), sentence, again)
+    return Fault(name, always(answer), sentence, again)
 
 
 def too_many(name: str, to_do: str, after: float | None, **headers: str) -> Fault:
@@ -141,10 +152,11 @@ def saying(*values: bytes) -> Script:
     return lambda way: way.saying(*values)
 
 
-def too_long_chat(status: int, said: Any) -> Fault:
-    reason = {400: "Bad Request", 413: "Request Entity Too Large", 500: "Internal Server Error"}[status]
+def too_long_chat(name: str, said: Any) -> Fault:
+    reason = {"400": "Bad Request", "413": "Request Entity Too Large", "500": "Internal Server Error"}[name[:3]]
     message = said["error"]["message"] if "error" in said else said["message"]
-    return refusal(status, f"The chat is too long for the upstream ({status} {reason}); {SHORTEN}: “{message}”.", said)
+    sentence = f"The chat is too long for the upstream ({name[:3]} {reason}); {SHORTEN}: “{message}”."
+    return refusal(name, sentence, said)
 
 
 SILENT = [
@@ -179,33 +191,35 @@ CUT = [
 
 REFUSED = [
     refusal(
-        400,
+        "400",
         "The upstream did not answer (400 Bad Request); the admin has to look into it: “No top_k here”.",
         error("No top_k here"),
     ),
     refusal(
-        401,
+        "401",
         "The upstream does not accept the key or account (401 Unauthorized); the admin has to set another: “No …”.",
         error(f"No {KEY}"),
     ),
     refusal(
-        403,
+        "403",
         "The upstream refused the request (403 Forbidden); the admin has to see what its key or account may do.",
     ),
-    refusal(404, f"The upstream has no such service at its address (404 Not Found); {CORRECT}."),
-    refusal(408, f"The upstream did not get the request in time (408 Request Timeout); {AGAIN}.", again=True),
-    refusal(413, f"The chat is too long for the upstream (413 Request Entity Too Large); {SHORTEN}."),
+    refusal("404", f"The upstream has no such service at its address (404 Not Found); {CORRECT}."),
+    refusal("408", f"The upstream did not get the request in time (408 Request Timeout); {AGAIN}.", again=True),
+    refusal("413", f"The chat is too long for the upstream (413 Request Entity Too Large); {SHORTEN}."),
     too_many("with seconds", CLOCK, 30, retry_after="30"),
     Fault("429, with a date", in_half_a_minute, f"{TOO_MANY}; {CLOCK}.", True, 30),
     too_many("with nonsense", "try again later", None, retry_after="soon"),
     too_many("with nothing", "try again later", None),
     refusal(
-        429,
+        "429, the quota is used up",
         "The upstream's quota is used up (429 Too Many Requests); the admin has to see to it: “Check your plan”.",
         error("Check your plan", "insufficient_quota"),
     ),
-    refusal(500, f"{OWN_FAULT} (500 Internal Server Error); {REPORT}: “Out of memory”.", error("Out of memory"), True),
-    refusal(502, f"{OWN_FAULT} (502 Bad Gateway); {REPORT}.", again=True),
+    refusal(
+        "500", f"{OWN_FAULT} (500 Internal Server Error); {REPORT}: “Out of memory”.", error("Out of memory"), True
+    ),
+    refusal("502", f"{OWN_FAULT} (502 Bad Gateway); {REPORT}.", again=True),
     Fault(
         "503, with seconds",
         always(reply_json(error("Loading model"), 503, retry_after="30")),
@@ -213,26 +227,33 @@ REFUSED = [
         True,
         30,
     ),
-    refusal(504, f"{OWN_FAULT} (504 Gateway Timeout); {REPORT}.", again=True),
+    refusal("504", f"{OWN_FAULT} (504 Gateway Timeout); {REPORT}.", again=True),
 ]
 
 TOO_LONG_CHATS = [
-    # OpenAI
-    too_long_chat(400, error("Your input exceeds the context window of this model.", "context_length_exceeded")),
-    too_long_chat(400, error("Please reduce the length of the messages.", "context_length_exceeded")),
-    # llama.cpp
     too_long_chat(
-        400,
+        "400 of OpenAI, too long",
+        error("Your input exceeds the context window of this model.", "context_length_exceeded"),
+    ),
+    too_long_chat(
+        "400 of OpenAI, too long by its code alone",
+        error("Please reduce the length of the messages.", "context_length_exceeded"),
+    ),
+    too_long_chat(
+        "400 of llama.cpp, too long",
         error(
             "request (4390 tokens) exceeds the available context size (4096 tokens), try increasing it",
             400,
             type="exceed_context_size_error",
         ),
     ),
-    too_long_chat(500, error("Context size has been exceeded.", 500, type="server_error")),
-    # vLLM, before and since it wraps its errors
+    too_long_chat("500 of llama.cpp, too long", error("Context size has been exceeded.", 500, type="server_error")),
     too_long_chat(
-        400,
+        "400 of vLLM, too long",
+        error("The decoder prompt (length 9000) is longer than the maximum model length of 8192.", 400),
+    ),
+    too_long_chat(
+        "400 of older vLLMs, too long",
         {
             "object": "error",
             "message": "This model's maximum context length is 6048 tokens. However, you requested 6616 tokens.",
@@ -240,20 +261,25 @@ TOO_LONG_CHATS = [
             "code": 400,
         },
     ),
-    too_long_chat(400, error("The decoder prompt (length 9000) is longer than the maximum model length of 8192.", 400)),
-    # Ollama, where it is told not to cut the chat
-    too_long_chat(400, error("the input length exceeds the context length", type="invalid_request_error")),
-    too_long_chat(413, error("Too large")),
+    too_long_chat(
+        "400 of Ollama, too long",
+        error("the input length exceeds the context length", type="invalid_request_error"),
+    ),
+    too_long_chat("413 with a message", error("Too large")),
 ]
 
 NO_MODEL = "The upstream does not have this model"
 MODELS = [
-    refusal(404, f"{NO_MODEL} (404 Not Found); choose another, or tell the admin: “{message}”.", error(message))
-    for message in (
-        'model "llama3" not found, try pulling it first',
-        "model 'llama3' not found",
-        "The model `llama3` does not exist.",
+    refusal(
+        f"404 of {who}, no model",
+        f"{NO_MODEL} (404 Not Found); choose another, or tell the admin: “{message}”.",
+        error(message),
     )
+    for who, message in {
+        "Ollama": "model 'llama3' not found",
+        "older Ollamas": 'model "llama3" not found, try pulling it first',
+        "vLLM": "The model `llama3` does not exist.",
+    }.items()
 ]
 
 PAGE = "The upstream answered with a web page instead of data; the admin has to correct its address"

@@ -102,11 +102,11 @@ class Visitor:
     def open(self, path: str, **headers: str) -> OpenPage:
         return OpenPage(*self._ask("GET", path, None, headers))
 
-    def send(self, words: str, page: str = "/") -> str:
+    def send(self, words: str, page: str = "/", **fields: str) -> str:
         """Returns the address of the chat that the words went to."""
         with self.open(page) as shown:
             form = shown.read_until("<button>Send</button>") + "</form>"
-        answer = self.press("Send", form, message=words)
+        answer = self.press("Send", form, message=words, **fields)
         assert answer.status == 303, answer.text
         return answer.headers["Location"]
 
