@@ -356,6 +356,7 @@ HUGE = [
         TOO_LONG,
         again=False,
     ),
+    Fault("a swarm of values", saying(b"[" + b"{}," * 1_000_000 + b"{}]"), BROKEN_DATA),
     Fault("an endless body", lambda way: flood(way.head, chunked(b" " * 65535 + b"\n")), TOO_LONG, again=False),
 ]
 """Their tests measure the memory too."""

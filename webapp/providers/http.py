@@ -30,6 +30,7 @@ from .tunnel import SecureSocksPool, SocksPool
 
 LAST_SECONDS = 0.2
 QUOTABLE = 10_000
+MOST_VALUES = 500_000  # of one JSON text: an empty object has two characters and takes 70 bytes
 PAGE = f"The upstream answered with a web page instead of data; {CORRECT}"
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -308,6 +309,8 @@ def _title(page: str) -> str:
 
 
 def _parse(text: str) -> Any:
+    if sum(map(text.count, ",[{")) > MOST_VALUES:
+        raise ValueError("too many values")
     value = json.loads(text, parse_constant=_refuse_constant)
     return json.loads(_mended(json.dumps(value, ensure_ascii=False))) if SURROGATE.search(text) else value
 
