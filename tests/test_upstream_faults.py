@@ -11,7 +11,7 @@ from typing import TypeAlias
 import pytest
 
 from tests.providers.authorities import LONG_AGO, Authority
-from tests.providers.faults import FAULTS, KEY, STREAMED, STREAMS_ONLY, VOIGPT, Fault, Way
+from tests.providers.faults import FAULTS, KEY, OPENAI_ONLY, STREAMED, STREAMS_ONLY, VOIGPT, Fault, Way
 from tests.providers.upstream import Answer, Asked, Peer, Upstream, openai, voigpt
 from tests.support.proxies import microsocks
 from tests.support.servers import Voichat, free_port
@@ -40,7 +40,7 @@ BRIEF = {
 
 Case: TypeAlias = tuple[Way, Fault]
 CASES: list[Case] = [(way, fault) for fault in FAULTS for way in (VOIGPT, STREAMED)]
-CASES += [(STREAMED, fault) for fault in STREAMS_ONLY]
+CASES += [(STREAMED, fault) for fault in [*OPENAI_ONLY, *STREAMS_ONLY]]
 MODELS = {"voigpt": "voigpt/gpt-3.5-turbo", "streamed": "openai/small"}
 
 

@@ -361,6 +361,28 @@ HUGE = [
 ]
 """Their tests measure the memory too."""
 
+OPENAI_ONLY = [
+    Fault(
+        "an error in the place of an answer",
+        always(reply_json(error("Out of memory"))),
+        "The upstream broke off with an error; try again: “Out of memory”.",
+    ),
+    Fault(
+        "200 of LM Studio, no such path",
+        always(reply_json({"error": "Unexpected endpoint or method. (POST /chat/completions)"})),
+        f"The upstream has no such service at its address; {CORRECT}: "
+        "“Unexpected endpoint or method. (POST /chat/completions)”.",
+        again=False,
+    ),
+    Fault(
+        "200 of LM Studio, too long",
+        always(reply_json({"error": "Cannot truncate prompt with n_keep (15028) >= n_ctx (7424)"})),
+        f"The chat is too long for the upstream; {SHORTEN}: "
+        "“Cannot truncate prompt with n_keep (15028) >= n_ctx (7424)”.",
+        again=False,
+    ),
+]
+
 STREAMS_ONLY = [
     Fault(
         "a giant line",

@@ -15,10 +15,12 @@ from tests.providers.faults import (
     FAULTS,
     HUGE,
     KEY,
+    OPENAI_ONLY,
     SECONDS,
     STREAMED,
     STREAMS_ONLY,
     WAYS,
+    WHOLE,
     Fault,
     Way,
 )
@@ -30,7 +32,9 @@ from webapp.providers.openai import OpenAI
 from webapp.providers.voigpt import VoiGpt
 
 HELLO: Messages = [{"role": "user", "content": "Hello"}]
-ROWS = [(way, fault) for fault in FAULTS for way in WAYS] + [(STREAMED, fault) for fault in STREAMS_ONLY]
+ROWS = [(way, fault) for fault in FAULTS for way in WAYS]
+ROWS += [(way, fault) for fault in OPENAI_ONLY for way in (WHOLE, STREAMED)]
+ROWS += [(STREAMED, fault) for fault in STREAMS_ONLY]
 
 
 @pytest.fixture(autouse=True)

@@ -565,6 +565,12 @@ def test_a_list_that_is_none_is_an_error_and_the_check_fails(upstream: Upstream,
         OpenAI.check(url=upstream.url)
 
 
+def test_a_list_at_a_wrong_address_is_said_to_be_none(upstream: Upstream) -> None:
+    upstream.queue(reply_json({"error": "Unexpected endpoint or method. (GET /models)"}))
+    with pytest.raises(ProviderError, match="no such service at its address; the admin has to correct its address"):
+        OpenAI.models(url=upstream.url)
+
+
 def test_the_check_costs_no_tokens(upstream: Upstream) -> None:
     OpenAI.check(None, KEY, url=f"{upstream.url}/v1", call=Call(5), ca_file=None)
     assert [asked.path for asked in upstream.asked] == ["/v1/models"]

@@ -71,6 +71,8 @@ class OpenAI(AbstractProvider):
 
 def _ids(answer: Response, key: str) -> Sequence[str]:
     match answer.json(key):
+        case {"error": error} if error:
+            raise answer.failure(key)
         case {"data": [*rows]} | [*rows]:  # Together answers with a bare list
             return [row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
     raise _strange(answer, key)

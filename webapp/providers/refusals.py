@@ -23,6 +23,7 @@ BROKEN = Refusal("The upstream broke off with an error", AGAIN, True)
 OWN_FAULT = Refusal("The upstream has a fault of its own", REPORT, True)
 NO_ANSWER = Refusal("The upstream did not answer", "the admin has to look into it", False)
 TOO_LONG = Refusal("The chat is too long for the upstream", "start a new chat or shorten the message", False)
+NO_SERVICE = Refusal("The upstream has no such service at its address", CORRECT, False)
 NO_MODEL = Refusal("The upstream does not have this model", "choose another, or tell the admin", False)
 NO_QUOTA = Refusal("The upstream's quota is used up", SEE_TO_IT, False)
 
@@ -30,7 +31,7 @@ _BY_STATUS = {
     200: BROKEN,
     401: Refusal("The upstream does not accept the key or account", "the admin has to set another", False),
     403: Refusal("The upstream refused the request", "the admin has to see what its key or account may do", False),
-    404: Refusal("The upstream has no such service at its address", CORRECT, False),
+    404: NO_SERVICE,
     407: Refusal(NO_ENTRY, OTHER_NAME, False),
     408: Refusal("The upstream did not get the request in time", AGAIN, True),
     413: TOO_LONG,
@@ -38,11 +39,14 @@ _BY_STATUS = {
 }
 
 # The words of OpenAI, vLLM, llama.cpp, Ollama, LM Studio, Mistral, Anthropic and Gemini.
-_LENGTH = r"context[ _](length|size|window)|maximum model length|prompt is too long|token count .{1,40}exceeds"
+_LENGTH = (
+    r"context[ _](length|size|window)|maximum model length|prompt is too long|\bn_ctx\b|token count .{1,40}exceeds"
+)
 _MODEL = r"model_not_found|\bmodel\b.{1,200}?\b(not found|does not exist)\b"
 _BY_WORDS = (
     ({200, 400, 413, 422, 429, 500}, _LENGTH, TOO_LONG),
     ({400, 404}, _MODEL, NO_MODEL),
+    ({200}, "unexpected endpoint", NO_SERVICE),  # LM Studio
     ({429}, "insufficient_quota", NO_QUOTA),
 )
 
