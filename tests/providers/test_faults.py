@@ -5,6 +5,7 @@ import socket
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
 from threading import Thread
 from typing import Any
 
@@ -93,6 +94,13 @@ def test_the_sentence_says_what_is_wrong_and_what_to_do(
         assert error.again is fault.again
         assert has_a_remedy(error)
         assert error.retry_after == pytest.approx(fault.retry_after, abs=2)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 30.0, 3600.0])
+def test_the_time_of_day_to_come_back_is_the_one_on_the_persons_clock(seconds: float) -> None:
+    sentence = str(http.Response(429, {"Retry-After": f"{seconds:.0f}"}, {}, b"").failure())
+    [said] = re.findall(r"try again after (\S+)\.$", sentence)
+    assert said in [f"{datetime.now().astimezone() + timedelta(seconds=seconds - late):%H:%M:%S}" for late in range(3)]
 
 
 LARGE = [(way, fault) for fault in HUGE for way in WAYS] + [(STREAMED, STREAMS_ONLY[0])]

@@ -51,7 +51,7 @@ class Completion:
 class ProviderError(RuntimeError):
     """An upstream did not give an answer.
 
-    `str(error)` is one sentence for the person who waits, without keys or addresses;
+    `str(error)` is one sentence for the person who waits: what is wrong and what to do, without keys or addresses;
     `again` says whether the same request may succeed later, `retry_after` in how many seconds.
     """
 
