@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 from tests.providers.upstream import Peer, Upstream, raw, voigpt
-from tests.support.crowd import LONG_SECONDS, PATIENCE, Crowd, chance, echo
+from tests.support.crowd import LONG_SECONDS, PATIENCE, Crowd, Reader, chance, echo, murmur
 from tests.support.people import submit_id
 from tests.support.servers import Voichat, wait_until
 from tests.support.visitors import Answer, Visitor, said
@@ -133,6 +133,27 @@ def test_workers_killed_at_random_under_load_lose_nothing_and_ask_nothing_twice(
         with Crowd(voichat, people=10) as crowd:
             kill_at_random(voichat, crowd, lambda killed: killed == 5)
         crowd.check(database, upstream)
+
+
+def take_back_nothing(serve: Serve, database: Database, armed: Path, kills: int) -> None:
+    with murmur() as upstream:
+        streaming = {"OPENAI_BASE_URL": f"{upstream.url}/v1", "VOICHAT_MODEL": "openai/small"}
+        voichat = serve(KILLING, KILLS=str(armed), **streaming)
+        with Crowd(voichat, people=10, kind=Reader) as crowd:
+            kill_at_random(voichat, crowd, lambda killed: killed == kills)
+        crowd.check(database, upstream)
+
+
+@on_sqlite
+def test_workers_killed_at_random_while_replies_stream_take_back_nothing_that_was_shown(
+    serve: Serve, database: Database, armed: Path
+) -> None:
+    take_back_nothing(serve, database, armed, kills=10)
+
+
+@pytest.mark.long
+def test_a_hundred_kills_take_back_nothing_either(serve: Serve, database: Database, armed: Path) -> None:
+    take_back_nothing(serve, database, armed, kills=100)
 
 
 @pytest.mark.long

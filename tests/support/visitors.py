@@ -60,6 +60,11 @@ class OpenPage(AbstractContextManager["OpenPage"]):
         self._response = response
         self._read = b""
 
+    @property
+    def shown(self) -> str:
+        """What has been read so far."""
+        return self._read.decode(errors="ignore")
+
     def read_until(self, words: str) -> str:
         while words.encode() not in self._read:
             came = self._response.read1(65536)
