@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.servers import Voichat, wait_until
-from tests.support.talk import Talk
+from tests.support.talk import Talk, speaks
 from tests.support.visitors import OpenPage, Shown, Visitor, said
 from webapp.db import Database
 
@@ -26,7 +26,7 @@ def talk() -> Iterator[Talk]:
 
 @pytest.fixture
 def settings(talk: Talk) -> dict[str, str]:
-    return {"OPENAI_BASE_URL": f"{talk.url}/v1", "VOICHAT_MODEL": "openai/small"}
+    return speaks(talk)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.support.firefox import Firefox, Tab
 from tests.support.servers import Voichat, wait_until
-from tests.support.talk import Talk
+from tests.support.talk import Talk, speaks
 from tests.test_browser import on_sqlite
 
 pytestmark = [pytest.mark.browser, on_sqlite]
@@ -29,7 +29,7 @@ def talk() -> Iterator[Talk]:
 
 @pytest.fixture
 def settings(talk: Talk) -> dict[str, str]:
-    return {"OPENAI_BASE_URL": f"{talk.url}/v1", "VOICHAT_MODEL": "openai/small"}
+    return speaks(talk)
 
 
 @pytest.fixture

@@ -83,6 +83,7 @@ class Member:
         self.visitor = Visitor(voichat)
         self.sent: dict[str, list[str]] = {}
         self.refusals: Counter[int] = Counter()
+        self.breaks = 0
         self.retried: Counter[str] = Counter()
         self.glimpses: defaultdict[str, list[str]] = defaultdict(list)
         """What pages showed of the reply to these words."""
@@ -111,13 +112,15 @@ class Member:
     def _insist(self, ask: Callable[[], Answer], words: str = "") -> Answer:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            with suppress(HTTPException, OSError):
+            try:
                 answer = ask()
                 if answer.status in (200, 303):
                     return answer
                 assert answer.status == 503, answer.text
                 assert words in answer.text
                 self.refusals[answer.status] += 1
+            except (HTTPException, OSError):
+                self.breaks += 1
             time.sleep(PAUSE_SECONDS)
         raise AssertionError("nobody answers")
 
@@ -133,15 +136,20 @@ class Reader(Member):
                 self.glimpses[words].append(reply)
         last = page.rpartition("<article")[2]
         if "<button>Retry</button>" in last and secrets.randbelow(2):
-            self.retried[_in_html(page)[-1][0]] += 1
+            words = _in_html(page)[-1][0]
+            self.retried[words] += 1
+            self.glimpses[words].clear()  # it begins anew
             self._insist(lambda: self.visitor.press("Retry", last))
             self._read(chat)
 
     def _page(self, chat: str, headers: dict[str, str]) -> str:
         """All that it shows until its end, or its worker's."""
         page = None
-        with suppress(HTTPException, OSError, NotInTime), self.visitor.open(chat, **headers) as page:
-            page.read_to_its_end()
+        try:
+            with self.visitor.open(chat, **headers) as page:
+                page.read_to_its_end()
+        except (HTTPException, OSError, NotInTime):
+            self.breaks += 1
         return page.shown if page else ""
 
 
@@ -169,13 +177,23 @@ class Crowd(AbstractContextManager["Crowd"]):
         return sum(len(words) for member in self._members for words in list(member.sent.values()))
 
     @property
+    def breaks(self) -> int:
+        """How often somebody's connection was refused or broke off."""
+        return sum(member.breaks for member in self._members)
+
+    @property
     def seconds(self) -> float:
         return time.monotonic() - self._began
 
-    def check(self, database: Database, upstream: Upstream) -> None:
+    def goes_on(self) -> None:
+        """Waits until one more message has been acknowledged."""
+        before = self.acknowledged
+        wait_until(lambda: self.acknowledged > before, PATIENCE)
+
+    def check(self, database: Database, upstream: Upstream) -> Counter[str]:
         """Every acknowledged message is there once with its reply, of which no page has shown what is not there.
 
-        Of the upstream none was asked twice unless a person pressed Retry.
+        Of the upstream none was asked twice unless a person pressed Retry. Returns how the replies ended.
         """
         lasted = self.seconds
         calls = Counter(map(last_words, filter(_is_whole, upstream.asked_for("POST"))))
@@ -188,6 +206,7 @@ class Crowd(AbstractContextManager["Crowd"]):
         refused = sum((member.refusals for member in self._members), Counter[int]()).total()
         print(f"{lasted:.0f} s, {self.acknowledged} acknowledged, {refused} refused, {retried.total()} retried")  # noqa: T201
         print(f"replies: {dict(ends)}")  # noqa: T201
+        return ends
 
     def _ends(self, member: Member, calls: Counter[str]) -> Counter[str]:
         """How the replies to this member ended."""

@@ -165,6 +165,13 @@ class Voichat:
         assert self._process
         os.killpg(self._process.pid, signal.SIGINT)
 
+    def reload(self) -> None:
+        """As `systemctl reload` does; returns when new workers have taken over from all old ones."""
+        assert self._process
+        old = set(self.workers())
+        self._process.send_signal(signal.SIGHUP)
+        wait_until(lambda: not old & set(self.workers()) and self._has_all_workers())
+
     def terminate(self) -> None:
         """As `systemctl stop` does, without waiting."""
         assert self._process

@@ -8,6 +8,11 @@ from tests.providers.upstream import DONE, END, Asked, Peer, Upstream, chunked, 
 SECONDS = 60.0
 
 
+def speaks(upstream: Upstream) -> dict[str, str]:
+    """The settings under which this upstream writes the replies."""
+    return {"OPENAI_BASE_URL": f"{upstream.url}/v1", "VOICHAT_MODEL": "openai/small"}
+
+
 class Talk(Upstream):
     """`say` a few words, and once more; then `end`. It is the same talk whoever asks."""
 
