@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from itertools import islice
+from time import monotonic
 
 import pytest
 
@@ -209,6 +210,13 @@ def test_at_the_servers_end_a_live_reply_is_cut_and_its_text_kept(
     assert provider.cancelled.is_set()
     cut = now(database, reply)
     assert (cut.status, cut.text) == ("interrupted", "Hello.")
+
+
+def test_a_server_without_a_live_reply_ends_at_once(replies: Replies) -> None:
+    replies.open()
+    began = monotonic()
+    replies.close()
+    assert monotonic() - began < 1
 
 
 def test_a_stale_lease_is_marked_as_interrupted(

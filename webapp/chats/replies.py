@@ -72,6 +72,7 @@ class Replies:
         self._writers.close(grace)
         self._followers.close(HOMEWARD_SECONDS)
         self._closed.set()
+        self._writers.wake()
         for thread in self._threads:
             thread.join(PAUSE_SECONDS)
 

@@ -144,6 +144,10 @@ class Writers:
     def wait_for_growth(self, seconds: float) -> bool:
         return self._has_grown.wait(seconds)
 
+    def wake(self) -> None:
+        """Let go of who waits for growth."""
+        self._has_grown.set()
+
     def renew(self) -> None:
         """Keep the lease of every reply that is being written here."""
         if live := list(self._live):
