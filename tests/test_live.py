@@ -1,13 +1,15 @@
 """A reply appears word by word, and everybody who may see it sees the same."""
 
 import re
+import socket
 from collections.abc import Callable, Iterator
+from http.client import HTTPResponse
 
 import pytest
 
 from tests.support.servers import Voichat, wait_until
 from tests.support.talk import Talk, speaks
-from tests.support.visitors import OpenPage, Shown, Visitor, said
+from tests.support.visitors import PATIENCE, OpenPage, Shown, Visitor, said
 from webapp.db import Database
 
 BROWSER = {"User_Agent": "Mozilla/5.0"}
@@ -131,6 +133,29 @@ def test_a_program_reads_plain_text_word_by_word(alice: Visitor, talk: Talk) -> 
         talk.end()
         assert page.read_to_its_end() == "You:\nHi & <b>\n\nsmall:\nOne *two* <three>\n\n"
         assert page.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+def test_to_a_client_of_http_1_0_a_reply_grows_too_and_head_answers_at_once(alice: Visitor, talk: Talk) -> None:
+    chat = alice.send("Hi")
+    with old_client(alice, "GET", chat) as page:
+        for piece in ("One ", "two ", "three."):
+            talk.say(piece)
+            page.read_until(piece.strip())
+        with old_client(alice, "HEAD", chat) as head:
+            assert head.read_to_its_end() == ""
+        talk.end()
+        assert words(page.read_to_its_end()) == "One two three. Regenerate"
+        assert page.shown.endswith("</html>\n")
+        assert (page.headers["Transfer-Encoding"], page.headers["Connection"]) == (None, "close")
+
+
+def old_client(alice: Visitor, method: str, path: str) -> OpenPage:
+    connection = socket.create_connection(("127.0.0.1", alice.voichat.port), timeout=PATIENCE)
+    lines = [f"{method} {path} HTTP/1.0", "Host: 127.0.0.1", "User-Agent: Mozilla/4.0", f"Cookie: {alice.cookie}"]
+    connection.sendall("\r\n".join([*lines, "", ""]).encode())
+    response = HTTPResponse(connection, method=method)
+    response.begin()
+    return OpenPage(connection, response)
 
 
 def test_a_line_end_that_comes_in_two_pieces_is_one(alice: Visitor, talk: Talk) -> None:

@@ -1,17 +1,24 @@
 """A page comes at once and stays open until its reply has ended."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count, repeat, takewhile
+from itertools import count, islice, repeat, takewhile
 from threading import Event
 
 import pytest
 
+from tests.conftest import application
 from tests.providers.upstream import Upstream, reply, voigpt
 from tests.support.pages import Page
 from tests.support.people import Person
+from tests.support.servers import wait_until
+from tests.support.talk import Talk, speaks
 from webapp.chats import history, lease
 from webapp.db import Database
+from webapp.pages import live
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def chunks(person: Person, chat: str) -> Iterator[str]:
@@ -105,6 +112,15 @@ def test_head_does_not_wait_for_a_live_reply_either(alice: Person, may_answer: E
 
 
 @pytest.mark.parametrize("settings", [{"VOICHAT_THREADS": "8"}])
+def test_head_takes_no_seat(alice: Person, may_answer: Event) -> None:
+    may_answer.clear()
+    chat = alice.send("Hi")
+    for _ in range(10):
+        alice.client.head(chat)
+    assert 'class="writing"' in "".join(islice(chunks(alice, chat), 2))
+
+
+@pytest.mark.parametrize("settings", [{"VOICHAT_THREADS": "8"}])
 def test_a_closed_page_gives_its_seat_back(alice: Person, may_answer: Event) -> None:
     may_answer.clear()
     chat = alice.send("Hi")
@@ -143,3 +159,64 @@ def test_a_page_that_fails_takes_no_seat(alice: Person, may_answer: Event, monke
         assert {alice.get(chat).status_code for _ in range(6)} == {500}
     replies = alice.app.extensions["voichat"].replies
     assert len(list(takewhile(bool, map(replies.seat, map(str, count()))))) == 6
+
+
+# The end of a page's life
+
+
+@pytest.fixture
+def talk() -> Iterator[Talk]:
+    with Talk() as upstream:
+        yield upstream
+        upstream.end()
+
+
+@pytest.fixture
+def talkative(environment: dict[str, str], talk: Talk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
+    """Somebody whose pages follow a reply for a moment only."""
+    monkeypatch.setattr(live, "PAGE_SECONDS", 0.3)
+    with application(environment | speaks(talk)) as app:
+        yield Person(app)
+
+
+def until_it_ends(person: Person, chat: str, talk: Talk, **headers: str) -> str:
+    """What a page shows of a reply that goes on and on."""
+    shown = ""
+    with person.get(chat, headers=headers) as page:
+        for piece in page.iter_encoded():
+            shown += piece.decode()
+            talk.say("more ")
+    return shown
+
+
+def spoken(page: str) -> list[str]:
+    return re.findall("One|more|last", page)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("headers", "ending"),
+    [
+        ({"User-Agent": "Mozilla/5.0"}, 'which goes on. <a href="">Continue reading</a></p>'),
+        ({"Accept": "text/plain"}, "[live: the reply goes on; ask for this page again to read on.]\n"),
+    ],
+    ids=["html", "plain text"],
+)
+def test_a_page_that_was_open_for_long_ends_with_a_way_to_read_on_and_the_reply_goes_on(
+    talkative: Person, talk: Talk, database: Database, headers: dict[str, str], ending: str
+) -> None:
+    chat = talkative.send("Hi")
+    talk.say("One ")
+    first = until_it_ends(talkative, chat, talk, **headers)
+    assert ending in first
+    second = until_it_ends(talkative, chat, talk, **headers)
+    assert ending in second
+    assert spoken(first)[:2] == ["One", "more"]
+    assert spoken(second)[: len(spoken(first))] == spoken(first)
+    talk.say("last")
+    talk.end()
+    wait_until(lambda: not lease.unsettled(database))
+    whole = talkative.get(chat).text
+    assert spoken(whole)[: len(spoken(second))] == spoken(second)
+    assert spoken(whole)[-1] == "last"
+    assert len(talk.told()) == 1

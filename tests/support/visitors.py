@@ -1,6 +1,7 @@
 """People who come to the running product over HTTP, one connection a request."""
 
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -54,7 +55,7 @@ class NotInTime(Exception):
 class OpenPage(AbstractContextManager["OpenPage"]):
     """A page that the server may still be sending; read it as it comes."""
 
-    def __init__(self, connection: HTTPConnection, response: HTTPResponse) -> None:
+    def __init__(self, connection: HTTPConnection | socket.socket, response: HTTPResponse) -> None:
         self.headers = response.headers
         self._connection = connection
         self._response = response

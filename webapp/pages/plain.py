@@ -21,7 +21,8 @@ def pieces(messages: Sequence[Message], live: Live | None) -> Iterator[str]:
 
 
 def _state(message: Message) -> str:
-    """A line that says how a reply ended, if not well."""
+    """A line that says how a reply ended, if not well, or that it has not."""
     if message.status == "complete":
         return ""
-    return f"[{message.status}{': ' if message.problem else ''}{message.problem}]\n"
+    why = message.problem if message.is_settled else "the reply goes on; ask for this page again to read on."
+    return f"[{message.status}{': ' if why else ''}{why}]\n"
