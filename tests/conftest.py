@@ -141,7 +141,7 @@ def world(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @contextmanager
 def application(environment: dict[str, str]) -> Iterator[Flask]:
-    (Path(environment["VOICHAT_DATA"])).mkdir(mode=0o700)
+    (Path(environment["VOICHAT_DATA"])).mkdir(mode=0o700, exist_ok=True)
     made = create_app(load(environment))
     made.testing = True
     made.config["PROPAGATE_EXCEPTIONS"] = False

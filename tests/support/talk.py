@@ -14,9 +14,13 @@ def speaks(upstream: Upstream) -> dict[str, str]:
 
 
 class Talk(Upstream):
-    """`say` a few words, and once more; then `end`. It is the same talk whoever asks."""
+    """`say` a few words, and once more; then `end`. It is the same talk whoever asks.
+
+    While it `is_silent`, who asks gets not a byte.
+    """
 
     def __init__(self) -> None:
+        self.is_silent = False
         self._said: Queue[str | None] = Queue()
         self._models = openai()
         super().__init__(self._reply)
@@ -35,6 +39,8 @@ class Talk(Upstream):
     def _reply(self, asked: Asked, peer: Peer) -> None:
         if asked.method == "GET":
             return self._models(asked, peer)
+        if self.is_silent:
+            return _hold(peer)
         return stream(delta("", role="assistant"), then=self._talk)(asked, peer)
 
     def _talk(self, peer: Peer) -> None:
@@ -48,3 +54,7 @@ class Talk(Upstream):
                 return peer.send(chunked(delta(finish_reason="stop"), DONE), END)
             peer.send(chunked(delta(words)))
         return None
+
+
+def _hold(peer: Peer) -> None:
+    peer.is_gone(SECONDS)
