@@ -1,15 +1,15 @@
 """A reply that grows, as Chromium and Firefox show it with JavaScript off."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, ViewportSize, expect
 
 from tests.support.firefox import Firefox, Tab
 from tests.support.servers import Voichat, wait_until
 from tests.support.talk import Talk, speaks
-from tests.test_browser import on_sqlite
+from tests.test_browser import box, on_sqlite
 
 pytestmark = [pytest.mark.browser, on_sqlite]
 
@@ -17,6 +17,8 @@ MESSAGE, SEND, STOP = "#message", "#composer button", ".stop button"
 REPLY = "article[data-role=assistant] .text"
 PIECES = ["One **two**", " three.\n\n- four", "\n- five\n\n", "```python\nprint(6)", "\n```\n\nSeven", " eight."]
 SHOWN = ["One two", "One two three. four", "five", "print(6)", "Seven", "Seven eight."]
+LONG = "\n\n".join(["Words that fill a phone from one side to the other. " * 5] * 8) + "\n\nThe last words."
+PHONE: ViewportSize = {"width": 360, "height": 640}
 without_javascript = pytest.mark.parametrize("running_firefox", [(False, "light")], indirect=True)
 
 
@@ -50,6 +52,14 @@ def begin(context: BrowserContext, voichat: Voichat) -> Page:
     page.locator(SEND).click(no_wait_after=True)
     expect(page.locator(".writing")).to_be_visible()
     return page
+
+
+def top(locator: Locator) -> float:
+    return box(locator)["y"]
+
+
+def bottom(locator: Locator) -> float:
+    return box(locator)["y"] + box(locator)["height"]
 
 
 def shows(page: Page, text: str) -> None:
@@ -90,25 +100,77 @@ def test_in_chromium_stop_ends_the_reply_and_keeps_the_draft(
     context: BrowserContext, voichat: Voichat, talk: Talk
 ) -> None:
     page = begin(context, voichat)
-    talk.say("One two")
-    shows(page, "One two")
+    page.set_viewport_size(PHONE)
+    talk.say(LONG)
+    shows(page, "The last words.")
+    assert bottom(page.locator(REPLY)) <= top(page.locator(STOP))
+    page.locator(".messages").hover()
+    page.mouse.wheel(0, -300)
+    wait_until(lambda: bottom(page.locator(REPLY)) > PHONE["height"])
+    assert bottom(page.locator(STOP)) <= top(page.locator("#composer"))
     page.locator(MESSAGE).fill("My draft")
     page.locator(STOP).click(no_wait_after=True)
     talk.wait_for_closed()
     expect(page.get_by_text("You stopped this reply.")).to_be_visible()
     assert page.locator(MESSAGE).input_value() == "My draft"
-    shows(page, "One two")
+    shows(page, "The last words.")
+
+
+def test_a_browser_that_cannot_look_ahead_shows_all_in_its_order_and_no_false_notice(
+    context: BrowserContext, voichat: Voichat, talk: Talk
+) -> None:
+    context.route("**/style.css*", without_has)
+    page = begin(context, voichat)
+    page.set_viewport_size(PHONE)
+    for piece in [f"{LONG}\n\n", *PIECES]:
+        talk.say(piece)
+    shows(page, "Seven eight.")
+    for shown in ("One two three. four five", "print(6)", "Seven eight."):
+        assert shown in words(page.locator(REPLY).inner_text())
+    assert bottom(page.locator(REPLY)) <= top(page.locator(STOP))
+    assert bottom(page.locator(STOP)) <= top(page.locator("#composer"))
+    assert bottom(page.locator("#composer")) <= PHONE["height"]
+    expect(page.locator(".beat").first).to_be_hidden()
+    talk.end()
+    expect(page.locator(".end")).to_be_visible()
+    covered, cover = page.locator(".live").bounding_box(), page.locator(".end").bounding_box()
+    assert covered == cover
+
+
+def test_in_a_browser_without_declarative_shadow_roots_the_composer_stands_below_the_messages(
+    context: BrowserContext, voichat: Voichat, talk: Talk
+) -> None:
+    page = begin(context, voichat)
+    talk.end()
+    expect(page.locator(".end")).to_be_attached()
+    page.route(page.url, without_shadow_roots)
+    page.reload()
+    assert page.evaluate("document.querySelector('main').shadowRoot") is None
+    assert bottom(page.locator("article").last) <= top(page.locator("#composer"))
+
+
+def without_has(route: Route) -> None:
+    style = route.fetch()
+    text = style.text().replace("not selector(:has(*))", "(display: block)").replace(":has(", ":unheard-of(")
+    route.fulfill(response=style, body=text)
+
+
+def without_shadow_roots(route: Route) -> None:
+    page = route.fetch()
+    route.fulfill(response=page, body=page.text().replace("shadowrootmode", "data-unheard-of"))
 
 
 def test_in_chromium_a_connection_that_broke_off_is_said_and_one_that_is_slow_is_not(
-    context: BrowserContext, voichat: Voichat, talk: Talk
+    context: BrowserContext, serve: Callable[..., Voichat], talk: Talk
 ) -> None:
+    times = 10
+    voichat = serve("tests.support.hurried:app", TIMES=str(times))
     page = begin(context, voichat)
     talk.say("One two")
     shows(page, "One two")
     animations = context.new_cdp_session(page)
     animations.send("Animation.enable")
-    animations.send("Animation.setPlaybackRate", {"playbackRate": 2})  # 12.5 seconds; a beat comes after 10
+    animations.send("Animation.setPlaybackRate", {"playbackRate": times})
     notice = "getComputedStyle([...document.querySelectorAll('.beat')].at(-1), '::after').visibility"
     wait_until(lambda: page.locator(".beat").count() >= 3)
     assert page.evaluate(notice) == "hidden"
