@@ -110,6 +110,14 @@ def test_the_chat_is_sent_with_model_and_key(upstream: Upstream) -> None:
     }
 
 
+def test_parameters_that_are_set_are_sent_and_no_others(upstream: Upstream) -> None:
+    chosen = {"temperature": 0.0, "top_p": 0.9, "max_tokens": 100, "seed": 7}
+    for parameters in (chosen, {"temperature": 0.0, "seed": None, "stream": 0, "model": 1}, {}, None):
+        list(ask(upstream, parameters=parameters))
+    plain = {"model": "small", "messages": HELLO, "stream": True, "stream_options": {"include_usage": True}}
+    assert [asked.json for asked in upstream.asked] == [plain | chosen, plain | {"temperature": 0.0}, plain, plain]
+
+
 def test_without_a_key_none_is_sent(upstream: Upstream) -> None:
     list(ask(upstream))
     OpenAI.models(url=upstream.url)

@@ -126,6 +126,11 @@ def test_a_password_in_the_address_is_sent_as_one_and_not_named(upstream: Upstre
     assert post.headers["referer"] == f"{upstream.url}/"
 
 
+def test_parameters_are_ignored(upstream: Upstream) -> None:
+    say(upstream.url, parameters={"temperature": 0.5, "seed": 7})
+    assert upstream.asked[-1].json == {"messages": HELLO}
+
+
 def test_the_default_site_keeps_its_token_where_it_is_published(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

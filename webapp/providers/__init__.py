@@ -11,7 +11,7 @@ from flask import Blueprint, Flask, current_app, render_template
 from ..parsers import EMBEDDED
 from ..settings import ROOT, Settings, SettingsError
 from . import embedded, http, lifeline
-from .base import AbstractProvider, Completion, Messages, ProviderError
+from .base import NO_PARAMETERS, AbstractProvider, Completion, Messages, Parameters, ProviderError
 from .catalogue import Catalogue, is_model
 from .openai import OpenAI
 from .voigpt import VoiGpt
@@ -86,10 +86,11 @@ class Upstream:
             return is_model(model)
         return model in self._models()
 
-    def complete(self, model: str, messages: Messages) -> Completion:
+    def complete(self, model: str, messages: Messages, parameters: Parameters = NO_PARAMETERS) -> Completion:
         call = http.Call(self._seconds)
+        asked = {"parameters": parameters, **self._way(call)}
         chunks = self.adapter.create_completion(
-            model, messages, self.adapter.supports_stream, self._proxy, self._token, **self._way(call)
+            model, messages, self.adapter.supports_stream, self._proxy, self._token, **asked
         )
         return Completion(chunks, call.cancel)
 
@@ -145,9 +146,9 @@ class Upstreams:
             raise ProviderError("This model is not offered here; choose another.", again=False)
         return upstream, model
 
-    def complete(self, choice: str, messages: Messages) -> Completion:
+    def complete(self, choice: str, messages: Messages, parameters: Parameters = NO_PARAMETERS) -> Completion:
         upstream, model = self.get(choice)
-        return upstream.complete(model, messages)
+        return upstream.complete(model, messages, parameters)
 
     def __iter__(self) -> Iterator[Upstream]:
         return iter(self._by_name.values())

@@ -1,8 +1,9 @@
 """What a provider is: the contract between Voichat and every adapter."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeAlias, TypedDict
 
 
@@ -12,6 +13,11 @@ class Message(TypedDict):
 
 
 Messages: TypeAlias = Sequence[Message]
+
+PARAMETERS = ("temperature", "top_p", "max_tokens", "seed")
+"""What may be asked of a model besides its answer, by OpenAI's names."""
+Parameters: TypeAlias = Mapping[str, float | int | None]
+NO_PARAMETERS: Parameters = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,9 @@ class AbstractProvider(ABC):
     ) -> CreateResult:
         """A generator of the answer's chunks; nothing is sent before the first is asked for.
 
-        `kwargs` may bring `url` (else the class's own), `call`, an `http.Call` (else a new one), and `ca_file`,
-        a PEM file of authorities to trust besides the system's.
+        `kwargs` may bring `url` (else the class's own), `call`, an `http.Call` (else a new one), `ca_file`,
+        a PEM file of authorities to trust besides the system's, and `parameters`: some of `PARAMETERS`. One that
+        is missing or None is the upstream's to choose; an upstream that has none ignores them.
         Raises `ProviderError`.
         """
 

@@ -6,7 +6,18 @@ from functools import partial
 from typing import Any
 
 from . import sse
-from .base import AbstractProvider, Chunk, CreateResult, Finish, Messages, ProviderError, Reasoning, Usage
+from .base import (
+    PARAMETERS,
+    AbstractProvider,
+    Chunk,
+    CreateResult,
+    Finish,
+    Messages,
+    Parameters,
+    ProviderError,
+    Reasoning,
+    Usage,
+)
 from .faults import AGAIN, REPORT
 from .http import Answer, Call, Response
 
@@ -46,7 +57,7 @@ class OpenAI(AbstractProvider):
         """Takes one whole message too, where a server does not stream."""
         call, url, way = cls._way(proxy, access_token, **kwargs)
         said = [{"role": message["role"], "content": message["content"]} for message in messages]
-        body = {"model": model, "messages": said, "stream": stream}
+        body = {"model": model, "messages": said, "stream": stream, **_set(kwargs.get("parameters") or {})}
         options = {USAGE: {"include_usage": True}} if stream else {}
         send = partial(call.stream_json, f"{url}/chat/completions", silence=call.seconds, **way)
         yield from _answer(send, body | options, access_token or "")
@@ -64,9 +75,15 @@ class OpenAI(AbstractProvider):
         url: str | None = None,
         call: Call | None = None,
         ca_file: str | None = None,
+        **_: Any,
     ) -> tuple[Call, str, dict[str, Any]]:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return call or Call(), (url or cls.url).rstrip("/"), {"headers": headers, "proxy": proxy, "ca_file": ca_file}
+
+
+def _set(parameters: Parameters) -> Parameters:
+    """Those that are set, and none that could take the place of the chat."""
+    return {name: parameters[name] for name in PARAMETERS if parameters.get(name) is not None}
 
 
 def _ids(answer: Response, key: str) -> Sequence[str]:
