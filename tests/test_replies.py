@@ -9,14 +9,15 @@ import pytest
 
 from tests.support.databases import held_by_another
 from tests.support.servers import wait_until
-from webapp.chats import history, lease
+from webapp.chats import endings, history, lease, writing
+from webapp.chats.endings import NO_WORDS
 from webapp.chats.lease import NO_CAPS
 from webapp.chats.live import Seat, View
 from webapp.chats.records import Draft, Message
 from webapp.chats.replies import Replies
-from webapp.chats.writers import NO_WORDS, OUR_FAULT
+from webapp.chats.writers import OUR_FAULT
 from webapp.db import Database
-from webapp.providers.base import Chunk, Completion, Finish, Messages, ProviderError, Reasoning
+from webapp.providers.base import Chunk, Completion, Finish, Messages, ProviderError, Reasoning, Usage
 
 ALICE = "a" * 32
 MODEL = "voigpt/gpt-3.5-turbo"
@@ -75,7 +76,7 @@ def now(database: Database, reply: Message) -> Message:
 
 def followed(seat: Seat, reply: Message) -> list[str]:
     """The texts that a page is shown until the reply has settled."""
-    return [view.text for view in seat.follow(reply.id, View(reply.text, is_live=False))]
+    return [view.said.text for view in seat.follow(reply.id, View(reply.said, is_live=False))]
 
 
 def until_settled(database: Database, reply: Message) -> Message:
@@ -181,6 +182,128 @@ def test_an_answer_without_a_word_is_a_failure(database: Database, provider: Pro
     assert until_settled(database, reply).problem == NO_WORDS
 
 
+def answered(database: Database, provider: Provider, replies: Replies, *chunks: Chunk | Exception) -> Message:
+    """The reply that these chunks make."""
+    provider.chunks = [*chunks]
+    provider.may_answer.set()
+    reply = asked(database)
+    replies.start(reply.id)
+    return until_settled(database, reply)
+
+
+def gone_on(
+    database: Database, provider: Provider, replies: Replies, reply: Message, *chunks: Chunk | Exception
+) -> Message:
+    """The reply after Continue has brought these chunks."""
+    provider.chunks = [*chunks]
+    assert lease.go_on(database, reply.id, reply.attempt)
+    replies.start(reply.id)
+    return until_settled(database, reply)
+
+
+def test_what_the_model_thought_is_kept_apart_and_never_sent_back(
+    database: Database, provider: Provider, replies: Replies
+) -> None:
+    first = answered(database, provider, replies, Reasoning(" \n"), Reasoning("Hm, "), Reasoning("hm."), "Hello.")
+    assert (first.reasoning, first.text, first.html) == ("Hm, hm.", "Hello.", "<p>Hello.</p>\n")
+    second = asked(database, "And?", first.conversation_id)
+    replies.start(second.id)
+    until_settled(database, second)
+    assert provider.asked[-1] == ["Hi", "Hello.", "And?"]
+
+
+def test_what_the_model_thought_is_kept_however_its_reply_ends(
+    database: Database, provider: Provider, replies: Replies
+) -> None:
+    provider.chunks = [Reasoning("Hm.\0"), "Hel"]
+    reply = asked(database)
+    replies.start(reply.id)
+    wait_until(lambda: now(database, reply).text, 5)
+    assert now(database, reply).said == ("Hel", "Hm.\ufffd")
+    replies.stop(reply.id)
+    stopped = until_settled(database, reply)
+    assert (stopped.status, stopped.said) == ("stopped", ("Hel", "Hm.\ufffd"))
+    failed = answered(database, provider, replies, Reasoning("Hm."), ProviderError("The upstream is tired."))
+    assert (failed.status, failed.said) == ("failed", ("", "Hm."))
+
+
+def test_who_follows_sees_what_the_model_thinks(database: Database, provider: Provider, replies: Replies) -> None:
+    provider.chunks = [Reasoning("Hm.")]
+    reply = asked(database)
+    replies.start(reply.id)
+    seat = replies.seat(ALICE)
+    assert seat
+    views = (view.said.reasoning for view in seat.follow(reply.id, View(reply.said, is_live=False)))
+    assert next(filter(None, views)) == "Hm."
+    assert now(database, reply).reasoning == "Hm."
+    seat.close()
+
+
+def test_thoughts_between_two_parts_of_an_answer_are_paragraphs_and_have_a_limit(
+    database: Database, provider: Provider, replies: Replies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "MOST_REASONING", 20)
+    thoughts: list[Chunk] = [
+        Reasoning("One"),
+        " ",
+        Reasoning("\nTwo"),
+        Reasoning(" \n"),
+        "Hello.",
+        *[Reasoning("x" * 15)] * 3,
+    ]
+    reply = answered(database, provider, replies, *thoughts)
+    assert reply.text == " Hello."
+    assert reply.reasoning == f"One\n\nTwo \n\n\n{'x' * 8}{writing.BEYOND}"
+
+
+def test_tokens_are_kept_and_those_of_a_continuation_added(
+    database: Database, provider: Provider, replies: Replies
+) -> None:
+    reply = answered(database, provider, replies, "One", Usage(1, 1), Usage(7, 2), Finish("length"))
+    assert (reply.prompt_tokens, reply.completion_tokens) == (7, 2)
+    most = 2**31 - 1
+    reply = gone_on(database, provider, replies, reply, " two", Usage(most, most), Finish("length"))
+    assert (reply.prompt_tokens, reply.completion_tokens) == (most + 7, most + 2)
+    reply = gone_on(database, provider, replies, reply, Reasoning("Hm."), " three", ProviderError("No."))
+    assert (reply.text, reply.reasoning, reply.prompt_tokens) == ("One two three", "Hm.", most + 7)
+    assert lease.retry(database, reply.id, reply.attempt)
+    assert until_settled(database, reply).prompt_tokens is None
+
+
+def test_a_reply_at_its_limit_of_length_is_complete_and_goes_on_as_often_as_one_likes(
+    database: Database, provider: Provider, replies: Replies
+) -> None:
+    reply = answered(database, provider, replies, Reasoning("Hm."), "One", Finish("length"))
+    assert (reply.status, reply.problem, reply.can_go_on) == ("complete", endings.LIMIT, True)
+    assert not lease.retry(database, reply.id, reply.attempt)
+    reply = gone_on(database, provider, replies, reply, Reasoning("More."), " two", Finish("length"))
+    reply = gone_on(database, provider, replies, reply, " three.", Finish("stop"))
+    assert (reply.status, reply.problem, reply.can_go_on) == ("complete", "", False)
+    assert (reply.text, reply.reasoning) == ("One two three.", "Hm.\n\nMore.")
+    assert not lease.go_on(database, reply.id, reply.attempt)
+    assert [asked[1:2] for asked in provider.asked] == [[], ["One"], ["One two"]]
+
+
+@pytest.mark.parametrize(
+    ("reason", "words", "status", "sentence"),
+    [
+        ("stop", "Hello.", "complete", ""),
+        ("tool_calls", "Hello.", "complete", ""),
+        ("content_filter", "Hello.", "complete", endings.FILTERED),
+        ("content_filter", "", "failed", endings.FILTERED),
+        ("length", " \n", "failed", endings.LIMIT_BEFORE_ANSWER),
+        ("tool_calls", "", "failed", endings.NO_TOOLS),
+        ("\0 something new" + "x" * 1000, "", "failed", NO_WORDS),
+    ],
+)
+def test_how_a_model_ended_its_reply_is_said(
+    database: Database, provider: Provider, replies: Replies, reason: str, words: str, status: str, sentence: str
+) -> None:
+    reply = answered(database, provider, replies, Reasoning("Hm."), words, Finish(reason))
+    assert (reply.status, reply.problem, reply.reasoning) == (status, sentence, "Hm.")
+    assert not reply.can_go_on
+
+
 def test_what_no_database_can_hold_does_not_stop_a_reply(
     database: Database, provider: Provider, replies: Replies
 ) -> None:
@@ -203,13 +326,14 @@ def test_a_failed_reply_does_not_hold_up_the_next(database: Database, provider: 
 def test_at_the_servers_end_a_live_reply_is_cut_and_its_text_kept(
     database: Database, provider: Provider, replies: Replies
 ) -> None:
+    provider.chunks = [Reasoning("Hm."), "Hello."]
     reply = asked(database)
     replies.start(reply.id)
     wait_until(lambda: provider.asked, 5)
     replies.close()
     assert provider.cancelled.is_set()
     cut = now(database, reply)
-    assert (cut.status, cut.text) == ("interrupted", "Hello.")
+    assert (cut.status, cut.said) == ("interrupted", ("Hello.", "Hm."))
 
 
 def test_a_server_without_a_live_reply_ends_at_once(replies: Replies) -> None:
@@ -238,7 +362,7 @@ def test_who_follows_a_stale_reply_hears_of_it_though_nothing_can_be_written(
     seat = replies.seat(ALICE)
     assert seat
     with held_by_another(database):
-        assert len(list(islice(seat.follow(reply.id, View("", is_live=True)), 3))) < 3
+        assert len(list(islice(seat.follow(reply.id, View(reply.said, is_live=True)), 3))) < 3
         assert now(database, reply).status == "interrupted"
     seat.close()
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Connection,
@@ -110,6 +111,10 @@ messages = Table(
     Column("settled_at", Double),
     Column("address", String(32)),
     Column("is_stopping", Boolean, nullable=False, server_default=false()),
+    Column("reasoning", Text, nullable=False, server_default=text("''")),
+    Column("finish_reason", Text, nullable=False, server_default=text("''")),
+    Column("prompt_tokens", BigInteger),
+    Column("completion_tokens", BigInteger),
     UniqueConstraint("conversation_id", "seq"),
 )
 # Literal words, not parameters: only then can SQLite prove that the partial index serves a query.

@@ -5,7 +5,7 @@ The attempt's number is the fence: who holds an older one writes nothing.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import inf
 from time import time
 from typing import Any, TypeAlias
@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, or_, select, update
 
 from ..db import UNSETTLED, Database, conversations, messages
+from .endings import LENGTH
+from .records import BROKEN_OFF, Said
 
 LEASE_SECONDS = 10.0
 RENEW_SECONDS = 2.0
@@ -20,6 +22,10 @@ INTERRUPTED = "The server stopped before this reply was finished."
 
 # Of a reply that nobody writes.
 NOBODYS: dict[str, Any] = {"runner": None, "lease_until": None, "address": None, "is_stopping": False}
+# Of one that is written again …
+UNRENDERED: dict[str, Any] = {"html": "", "renderer": 0, "problem": "", "finish_reason": ""}
+# … from its beginning.
+NOTHING_SAID: dict[str, Any] = {"text": "", "reasoning": "", "prompt_tokens": None, "completion_tokens": None}
 
 # Called in the transaction that makes a reply wait, with its id; what it raises takes that back.
 Admit: TypeAlias = Callable[[Connection, str], None]
@@ -35,18 +41,25 @@ class Claim:
     model: str
     attempt: int
     text: str = ""
-    """What an earlier attempt has left to go on from."""
+    """What an earlier attempt has left to go on from, as is the rest."""
+    reasoning: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a reply ended: its state, all of its text, and for the person who waits why it is not complete."""
+    """How a reply ended: its state, all of its text, and for the person who waits what there is to say about that."""
 
     status: str
     text: str
     problem: str = ""
     html: str = ""
     renderer: int = 0
+    reasoning: str = ""
+    finish_reason: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +127,9 @@ def claim(database: Database, reply_id: str, runner: str, caps: Caps = NO_CAPS) 
             messages.c.model,
             messages.c.attempt,
             messages.c.text,
+            messages.c.reasoning,
+            messages.c.prompt_tokens,
+            messages.c.completion_tokens,
         )
     )
     with database.write() as connection:
@@ -124,11 +140,14 @@ def claim(database: Database, reply_id: str, runner: str, caps: Caps = NO_CAPS) 
     return Claim(*row) if row else None
 
 
-def keep(database: Database, grown: Sequence[tuple[Claim, str]]) -> None:
-    """Store the text so far of replies that are live, all in one transaction."""
+def keep(database: Database, grown: Sequence[tuple[Claim, Said]]) -> None:
+    """Store what has come so far of replies that are live, all in one transaction."""
     mine = (messages.c.id == bindparam("reply"), messages.c.attempt == bindparam("at"), messages.c.status == "live")
-    kept = update(messages).where(*mine).values(text=bindparam("so_far"))
-    rows = [{"reply": claim.reply_id, "at": claim.attempt, "so_far": text} for claim, text in grown]
+    kept = update(messages).where(*mine).values(text=bindparam("so_far"), reasoning=bindparam("thought"))
+    rows = [
+        {"reply": claim.reply_id, "at": claim.attempt, "so_far": said.text, "thought": said.reasoning}
+        for claim, said in grown
+    ]
     with database.write(durable=False) as connection:
         connection.execute(kept, rows)
 
@@ -146,15 +165,7 @@ def settle(database: Database, claim: Claim, outcome: Outcome) -> bool:
     ended = (
         update(messages)
         .where(mine, messages.c.status.in_(["live", "interrupted"]))
-        .values(
-            status=outcome.status,
-            text=outcome.text,
-            html=outcome.html,
-            renderer=outcome.renderer,
-            problem=outcome.problem,
-            settled_at=time(),
-            **NOBODYS,
-        )
+        .values(**asdict(outcome), settled_at=time(), **NOBODYS)
     )
     with database.write() as connection:
         return connection.execute(ended).rowcount == 1
@@ -165,12 +176,14 @@ def retry(database: Database, reply_id: str, attempt: int, admit: Admit = admit_
 
     Raises what `admit` raises.
     """
-    return _again(database, reply_id, attempt, admit, text="")
+    has_broken_off = messages.c.status.in_(BROKEN_OFF)
+    return _again(database, reply_id, attempt, admit, has_broken_off, **NOTHING_SAID)
 
 
 def go_on(database: Database, reply_id: str, attempt: int, admit: Admit = admit_all) -> bool:
-    """As `retry`, and the reply goes on from the text that it has."""
-    return _again(database, reply_id, attempt, admit)
+    """As `retry`, and the reply goes on from the text that it has; also one that was cut at its length."""
+    is_cut = and_(messages.c.status == "complete", messages.c.finish_reason == LENGTH)
+    return _again(database, reply_id, attempt, admit, or_(messages.c.status.in_(BROKEN_OFF), is_cut))
 
 
 def stop(database: Database, reply_id: str) -> None:
@@ -184,16 +197,18 @@ def stop(database: Database, reply_id: str) -> None:
             connection.execute(told)
 
 
-def _again(database: Database, reply_id: str, attempt: int, admit: Admit, **values: Any) -> bool:
+def _again(
+    database: Database, reply_id: str, attempt: int, admit: Admit, may_wait: ColumnElement[bool], **values: Any
+) -> bool:
     again = (
         update(messages)
         .where(
             messages.c.id == reply_id,
             messages.c.role == "assistant",
             messages.c.attempt == attempt,
-            or_(messages.c.status.in_(["failed", "interrupted", "stopped"]), _is_stale()),
+            or_(may_wait, _is_stale()),
         )
-        .values(status="waiting", waiting_since=time(), html="", renderer=0, problem="", **NOBODYS, **values)
+        .values(status="waiting", waiting_since=time(), **UNRENDERED, **NOBODYS, **values)
     )
     with database.write() as connection:
         is_first = connection.execute(again).rowcount == 1
@@ -237,11 +252,12 @@ def unsettled(database: Database) -> list[Unsettled]:
         return [Unsettled(*row) for row in connection.execute(query)]
 
 
-def texts(database: Database, reply_ids: Collection[str]) -> dict[str, tuple[str, bool]]:
-    """Of those that are unsettled: the text so far, and whether somebody writes it."""
-    query = select(messages.c.id, messages.c.text, messages.c.status).where(messages.c.id.in_(reply_ids), UNSETTLED)
+def said(database: Database, reply_ids: Collection[str]) -> dict[str, tuple[Said, bool]]:
+    """Of those that are unsettled: what has come so far, and whether somebody writes it."""
+    columns = messages.c.id, messages.c.text, messages.c.reasoning, messages.c.status
+    query = select(*columns).where(messages.c.id.in_(reply_ids), UNSETTLED)
     with database.read() as connection:
-        return {row.id: (row.text, row.status == "live") for row in connection.execute(query)}
+        return {row.id: (Said(row.text, row.reasoning), row.status == "live") for row in connection.execute(query)}
 
 
 def ready(replies: Iterable[Unsettled], before: float, caps: Caps = NO_CAPS) -> list[str]:

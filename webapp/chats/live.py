@@ -6,14 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Condition, Lock
 
+from .records import Said
+
 HEARTBEAT_SECONDS = 10.0  # a reader who has left is noticed at the second one
 
 
 @dataclass(frozen=True)
 class View:
-    """An unsettled reply as far as this process knows it: all of its text, and whether somebody writes it."""
+    """An unsettled reply as far as this process knows it: all that has come, and whether somebody writes it."""
 
-    text: str
+    said: Said
     is_live: bool
 
 
@@ -56,16 +58,16 @@ class _Watched:
 class Followers:
     """At most `seats` pages at once, `seats_each` for one person, so that threads are left for all others.
 
-    `text(reply_id)` is the text of a reply that is written in this process, else None. `learn` brings what other
+    `said(reply_id)` is what has come of a reply that is written in this process, else None. `learn` brings what other
     processes write: the seam for a messenger that is faster than the database.
     """
 
     def __init__(
-        self, seats: int, seats_each: int, is_unsettled: Callable[[str], bool], text: Callable[[str], str | None]
+        self, seats: int, seats_each: int, is_unsettled: Callable[[str], bool], said: Callable[[str], Said | None]
     ) -> None:
         self._seats, self._seats_each = seats, seats_each
         self._is_unsettled = is_unsettled
-        self._text = text
+        self._said = said
         self._lock = Lock()
         self._left = Condition(self._lock)
         self._taken: Counter[str] = Counter()
@@ -126,8 +128,8 @@ class Followers:
                 version = self._next(watched, version)
 
     def _view(self, reply_id: str, watched: _Watched, seen: View) -> View:
-        text = self._text(reply_id)
-        return watched.view or seen if text is None else View(text, is_live=True)
+        said = self._said(reply_id)
+        return watched.view or seen if said is None else View(said, is_live=True)
 
     def _next(self, watched: _Watched, version: int) -> int:
         with self._lock:

@@ -1,6 +1,11 @@
 """What a conversation is made of, and what can be wrong with asking for one."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from .endings import LENGTH
+
+BROKEN_OFF = ("failed", "interrupted", "stopped")
 
 
 class NotFound(Exception):
@@ -18,9 +23,27 @@ class Conversation:
     updated_at: float
 
 
+class Said(NamedTuple):
+    """What has come of a reply: its words, and what the model thought aloud, which is never sent to it again."""
+
+    text: str = ""
+    reasoning: str = ""
+
+    @property
+    def has_words(self) -> bool:
+        return bool(self.text.strip())
+
+    def goes_on_from(self, earlier: "Said") -> bool:
+        """Whether nothing that was said is taken back."""
+        return self.text.startswith(earlier.text) and self.reasoning.startswith(earlier.reasoning)
+
+
 @dataclass(frozen=True)
 class Message:
-    """One message. `status` of a reply: waiting, live, complete, stopped, interrupted or failed."""
+    """One message. `status` of a reply: waiting, live, complete, stopped, interrupted or failed.
+
+    `finish_reason` is the upstream's word for why the reply ended, the tokens are what it counted, if it did.
+    """
 
     id: str
     conversation_id: str
@@ -35,10 +58,28 @@ class Message:
     attempt: int
     created_at: float
     settled_at: float | None
+    reasoning: str
+    finish_reason: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
 
     @property
     def is_settled(self) -> bool:
         return self.status not in ("waiting", "live")
+
+    @property
+    def has_broken_off(self) -> bool:
+        return self.status in BROKEN_OFF
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the model may be asked for the rest of this reply."""
+        is_cut = self.status == "complete" and self.finish_reason == LENGTH
+        return (self.has_broken_off or is_cut) and self.said.has_words
+
+    @property
+    def said(self) -> Said:
+        return Said(self.text, self.reasoning)
 
 
 @dataclass(frozen=True)

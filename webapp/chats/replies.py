@@ -27,7 +27,7 @@ class Replies:
         self._database = database
         self._caps = caps
         self._writers = Writers(database, complete, places, caps, self._shown, self._ended)
-        self._followers = Followers(seats, seats_each, self._is_unsettled, self._writers.text)
+        self._followers = Followers(seats, seats_each, self._is_unsettled, self._writers.said)
         self._closed = Event()
         self._opening = Lock()
         self._threads: list[Thread] = []
@@ -120,10 +120,10 @@ class Replies:
 
     def _tell_followers(self, awaited: set[str], unsettled: set[str]) -> None:
         """Of what other processes write they hear once a tick, by one query."""
-        elsewhere = {reply_id for reply_id in awaited & unsettled if self._writers.text(reply_id) is None}
+        elsewhere = {reply_id for reply_id in awaited & unsettled if self._writers.said(reply_id) is None}
         if elsewhere:
-            found = lease.texts(self._database, elsewhere)
-            self._followers.learn({reply_id: View(*said) for reply_id, said in found.items()})
+            found = lease.said(self._database, elsewhere)
+            self._followers.learn({reply_id: View(*view) for reply_id, view in found.items()})
         self._followers.settled(awaited - unsettled)
 
     def _renew(self) -> None:

@@ -4,78 +4,27 @@ import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from threading import Condition, Event, Lock
+from threading import Condition, Event
 from typing import TypeAlias
 
 from .. import markdown
 from ..db import Database, DatabaseError
 from ..outages import outage
 from ..providers.base import Completion, Message, Messages, ProviderError
-from . import history, lease
+from . import endings, history, lease
 from .lease import Claim, Outcome
-from .text import Cleaner, cleaned
+from .records import Said
+from .text import cleaned
+from .writing import Writing
 
 SETTLE_PAUSE_SECONDS = 1.0
 CUTTING_SECONDS = 5.0
 OUR_FAULT = "Something went wrong on this server; its log says what."
-NO_WORDS = "The model ended its reply without a word."
 GO_ON = "Go on exactly where you stopped, without repeating anything."
 
 Complete: TypeAlias = Callable[[str, Messages], Completion]
 
 log = logging.getLogger(__name__)
-
-
-class Writing:
-    """One reply as it is being written. `shown` is what followers may see of it: all that has been stored."""
-
-    def __init__(self, claim: Claim) -> None:
-        self.claim = claim
-        self.shown = claim.text
-        self.is_stopped = False
-        self._text = claim.text
-        self._cleaner = Cleaner()
-        self._changing = Lock()
-        self._cancel: Callable[[], None] | None = None
-        self._is_cancelled = False
-
-    @property
-    def text(self) -> str:
-        return self._text
-
-    @property
-    def has_grown(self) -> bool:
-        return self._text != self.shown
-
-    def add(self, chunk: str) -> bool:
-        """False if nothing of it can be said yet."""
-        words = self._cleaner.add(chunk)
-        self._text += words
-        return bool(words)
-
-    def whole_text(self) -> str:
-        """When nothing more will come."""
-        self._text += self._cleaner.rest()
-        return self._text
-
-    def begin(self, completion: Completion) -> Completion:
-        with self._changing:
-            self._cancel = completion.cancel
-            if self._is_cancelled:
-                completion.cancel()
-        return completion
-
-    def cancel(self) -> None:
-        """End the call to the upstream, also one that has not begun."""
-        with self._changing:
-            self._is_cancelled = True
-            if self._cancel:
-                self._cancel()
-
-    def stop(self) -> None:
-        """As `cancel`, because the person wants it so."""
-        self.is_stopped = True
-        self.cancel()
 
 
 class Writers:
@@ -118,7 +67,7 @@ class Writers:
                 self._leave()
         return True
 
-    def text(self, reply_id: str) -> str | None:
+    def said(self, reply_id: str) -> Said | None:
         """What may be shown of a reply that is being written here."""
         writing = self._live.get(reply_id)
         return writing.shown if writing else None
@@ -132,13 +81,13 @@ class Writers:
     def flush(self) -> None:
         """Store what has grown, all in one transaction, and then show it: a kill takes nothing back."""
         self._has_grown.clear()
-        grown = [(writing, writing.text) for writing in list(self._live.values()) if writing.has_grown]
+        grown = [(writing, writing.said) for writing in list(self._live.values()) if writing.has_grown]
         try:
             if grown:
-                lease.keep(self._database, [(writing.claim, text) for writing, text in grown])
+                lease.keep(self._database, [(writing.claim, said) for writing, said in grown])
         finally:  # in an outage it is shown all the same
-            for writing, text in grown:
-                writing.shown = text
+            for writing, said in grown:
+                writing.shown = said
                 self._shown(writing.claim.reply_id)
 
     def wait_for_growth(self, seconds: float) -> bool:
@@ -222,16 +171,18 @@ class Writers:
 
     def _outcome(self, writing: Writing) -> Outcome:
         status, problem = self._ending(writing)
-        text = writing.whole_text()
-        if status == "complete" and not text.strip():
-            return Outcome("failed", "", NO_WORDS)
-        return Outcome(status, text, problem)
+        (text, reasoning), reason, tokens = writing.whole(), writing.finish_reason, writing.tokens()
+        if status == "complete" and text.strip():
+            problem = endings.remark(reason)
+        elif status == "complete":
+            status, text, problem = "failed", "", endings.excuse(reason)
+        return Outcome(status, text, problem, "", 0, reasoning, reason, *tokens)
 
     def _ending(self, writing: Writing) -> tuple[str, str]:
         """Writes all that comes; returns how it ended, as status and problem."""
         try:
             for chunk in self._begin(writing).chunks:
-                if isinstance(chunk, str) and writing.add(chunk):
+                if writing.take(chunk):
                     self._has_grown.set()
         except ProviderError as error:
             if writing.is_stopped:

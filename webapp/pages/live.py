@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from time import monotonic
 
-from markupsafe import Markup
-
 from ..chats import history
 from ..chats.live import Seat, View
 from ..chats.records import Message, NotFound
@@ -24,7 +22,7 @@ log = logging.getLogger(__name__)
 class Step:
     """What a page is sent next. `has_beat` brings the notice that a browser shows unless the next one comes in time."""
 
-    html: Markup
+    words: str
     is_queued: bool
     has_beat: bool
 
@@ -51,20 +49,15 @@ class Live:
     owner: str
     has_css: bool
 
-    def steps(self, reply: Message) -> Iterator[Step]:
-        growing, beats, shown, is_queued = Growing(has_css=self.has_css), Beats(self.has_css), reply.text, False
-        for view in self.follow(reply):
-            shown, was_queued, is_queued = view.text, is_queued, not view.is_live
-            yield Step(growing.grow(shown), is_queued and not was_queued, beats.is_due())
-        final = self.now(reply).text
-        yield Step(growing.end(final if final.startswith(shown) else shown), False, False)
+    def telling(self, reply: Message) -> "Telling":
+        return Telling(self, reply)
 
     def words(self, reply: Message) -> Iterator[str]:
-        """As plain text, piece by piece."""
+        """The answer as plain text, piece by piece."""
         sent = ""
         for view in self.follow(reply):
-            yield view.text.removeprefix(sent)
-            sent = view.text
+            yield view.said.text.removeprefix(sent)
+            sent = view.said.text
         final = self.now(reply).text
         yield final.removeprefix(sent) if final.startswith(sent) else ""
 
@@ -74,12 +67,12 @@ class Live:
         Ends early where the text begins anew, by a Retry elsewhere, and when the page has been open for long.
         """
         self.house.replies.start(reply.id)
-        shown, until = reply.text, monotonic() + PAGE_SECONDS
+        shown, until = reply.said, monotonic() + PAGE_SECONDS
         try:
-            for view in self.seat.follow(reply.id, View(reply.text, reply.status == "live")):
-                if not view.text.startswith(shown) or monotonic() > until:
+            for view in self.seat.follow(reply.id, View(reply.said, reply.status == "live")):
+                if not view.said.goes_on_from(shown) or monotonic() > until:
                     return
-                shown = view.text
+                shown = view.said
                 yield view
         except DatabaseError:
             log.exception("chat %s is followed no further", reply.conversation_id)
@@ -90,3 +83,58 @@ class Live:
         except (DatabaseError, NotFound):
             log.exception("reply %s cannot be shown", reply.id)
             return reply
+
+
+class Telling:
+    """One reply on its page, in three parts that come in this order: `silence`, `reasoning`, `answer`.
+
+    A page cannot go back: what the model thinks after its answer has begun shows when the page is loaded again.
+    """
+
+    def __init__(self, live: Live, reply: Message) -> None:
+        self.said = reply.said
+        self._live = live
+        self._reply = reply
+        self._views = live.follow(reply)
+        self._beats = Beats(live.has_css)
+        self._waits = self._is_queued = self._is_over = False
+
+    @property
+    def is_answering(self) -> bool:
+        return self._is_over or self.said.has_words
+
+    def silence(self) -> Iterator[Step]:
+        """While there is nothing to show."""
+        self._hear()
+        while not (self.said.reasoning or self.is_answering):
+            yield self._step("")
+            self._hear()
+
+    def reasoning(self) -> Iterator[Step]:
+        """What the model thinks before it answers; nothing if it does not."""
+        sent, is_whole = 0, not self.said.reasoning
+        while not is_whole:
+            yield self._step(self.said.reasoning[sent:])
+            sent, is_whole = len(self.said.reasoning), self.is_answering
+            if not is_whole:
+                self._hear()
+
+    def answer(self) -> Iterator[Step]:
+        growing = Growing(has_css=self._live.has_css)
+        while not self._is_over:
+            yield self._step(growing.grow(self.said.text))
+            self._hear()
+        yield Step(growing.end(self.said.text), False, False)
+
+    def _hear(self) -> None:
+        """Waits for what comes next; when nothing more does, takes what has been stored in the end."""
+        if view := next(self._views, None):
+            self.said, self._waits = view.said, not view.is_live
+            return
+        final = self._live.now(self._reply).said
+        self._is_over = True
+        self.said = final if final.goes_on_from(self.said) else self.said
+
+    def _step(self, words: str) -> Step:
+        was_queued, self._is_queued = self._is_queued, self._waits
+        return Step(words, self._is_queued and not was_queued, self._beats.is_due())

@@ -8,7 +8,7 @@ from .rendering import FLUSH, model_label
 
 
 def pieces(messages: Sequence[Message], live: Live | None) -> Iterator[str]:
-    """Message after message; a live reply word by word. Ends where the page would end."""
+    """Message after message, without what models thought; a live reply word by word. Ends where the page would end."""
     for message in messages:
         yield f"{'You' if message.role == 'user' else model_label(message.model)}:\n"
         if message.is_settled or not live:
@@ -22,7 +22,7 @@ def pieces(messages: Sequence[Message], live: Live | None) -> Iterator[str]:
 
 def _state(message: Message) -> str:
     """A line that says how a reply ended, if not well, or that it has not."""
-    if message.status == "complete":
+    if message.status == "complete" and not message.problem:
         return ""
     why = message.problem if message.is_settled else "the reply goes on; ask for this page again to read on."
     return f"[{message.status}{': ' if why else ''}{why}]\n"

@@ -16,6 +16,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(html)
     app.add_template_filter(local_time)
     app.add_template_filter(clock)
+    app.add_template_filter(grouped)
     app.add_template_filter(model_label)
     app.jinja_env.globals["flush"] = FLUSH
 
@@ -36,6 +37,11 @@ def clock(time: datetime) -> str:
     """The hour, and the day unless it is today."""
     is_today = time.date() == datetime.now(time.tzinfo).date()
     return time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
+
+
+def grouped(number: int) -> str:
+    """Thousands apart, by a space that does not break."""
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def model_label(value: str) -> str:
