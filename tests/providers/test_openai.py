@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
@@ -147,6 +147,10 @@ def test_one_reply_after_the_other_uses_the_same_connection(upstream: Upstream) 
 # What comes back
 
 
+CHOICE = {"index": 0, "delta": {"content": "Hi"}}
+THOUGHT = [Reasoning("Hm."), "Hi", Finish("stop")]
+
+
 @pytest.mark.parametrize(
     ("parts", "chunks"),
     [
@@ -169,12 +173,32 @@ def test_one_reply_after_the_other_uses_the_same_connection(upstream: Upstream) 
         ([event({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 10**4000}}), DONE], []),
         ([event({"choices": [], "usage": {"prompt_tokens": "1"}}), DONE], []),
         ([delta(None, 7), DONE], []),
+        ([delta("Hi", ""), delta("!", "model_length"), DONE], ["Hi", "!", Finish("length")]),
+        ([delta("<thi"), delta("nk>Hm.</"), delta("think>\n\n"), delta("Hi"), STOP, DONE], THOUGHT),
+        ([delta(refusal="I can't.", content=None), STOP, DONE], ["I can't.", Finish("stop")]),
+        ([delta([{"type": "text", "text": "Hi"}, {"type": "reference", "reference_ids": [1]}]), DONE], ["Hi"]),
+        ([delta([{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}, 7]}]), DONE], [Reasoning("Hm.")]),
+        ([event({"choices": [{"index": 1, "delta": {"content": "Ho"}}, CHOICE]}), DONE], ["Hi"]),
+        ([event({"choices": [{"index": 1, "delta": {"content": "Ho"}, "finish_reason": "stop"}]}), DONE], []),
+        ([event({"choices": [CHOICE | {"index": None}, CHOICE]}), DONE], ["Hi"]),
+        ([event({"choices": [CHOICE | {"logprobs": [], "x": {}}], "id": 7, "obfuscation": "x"}), DONE], ["Hi"]),
+        ([b"event: x\nid: 7\nretry: 1\n" + delta("Hi"), b"event: ping\ndata:\n\n", DONE], ["Hi"]),
+        ([b'data: {"choices": [{"delta":\ndata: {"content": "Hi"}}]}\n\n', DONE], ["Hi"]),
+        ([b"\xef\xbb\xbf" + delta("Hi").replace(b"\n", b"\r"), DONE.replace(b"\n", b"\r\n")], ["Hi"]),
         ([DONE], []),
     ],
 )
 def test_events_become_chunks(upstream: Upstream, parts: list[bytes], chunks: list[Chunk]) -> None:
     upstream.queue(stream(*parts))
     assert list(ask(upstream)) == chunks
+
+
+@pytest.mark.parametrize("broken", [cut, reset])
+def test_when_an_answer_has_ended_it_does_not_matter_how_its_connection_ends(
+    upstream: Upstream, broken: Callable[..., Answer]
+) -> None:
+    upstream.queue(broken(STREAM, chunked(delta("Hi"), STOP)))
+    assert list(ask(upstream)) == ["Hi", Finish("stop")]
 
 
 def test_letters_that_the_network_cuts_in_two_are_whole(upstream: Upstream) -> None:
@@ -215,6 +239,21 @@ def test_a_server_that_answers_in_one_piece_is_understood(upstream: Upstream, wa
 
 
 EXTRA = {"object": "error", "message": {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"]}]}}
+
+
+@pytest.mark.parametrize("limit", [100, None])
+def test_a_limit_of_length_is_sent_by_its_newer_name_where_the_older_is_refused(
+    upstream: Upstream, limit: int | None
+) -> None:
+    sentence = "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    upstream.queue(reply_json({"error": {"message": sentence}}, 400))
+    if limit is None:
+        assert sentence in str(fail(upstream))
+        return
+    assert words(list(ask(upstream, parameters={"max_tokens": limit}))) == "Hello."
+    first, second = (asked.json for asked in upstream.asked)
+    assert first.pop("max_tokens") == second.pop("max_completion_tokens") == limit
+    assert first == second
 
 
 @pytest.mark.parametrize("status", [400, 422])
@@ -283,6 +322,10 @@ HOSTILE = [
     b'{"choices": [{"delta": "Hi"}]}',
     b'{"choices": [{"delta": {"content": 7}}]}',
     b'{"choices": [{"delta": {"content": ["Hi"]}}]}',
+    b'{"choices": [{"delta": {"content": [{"type": "text", "text": 7}]}}]}',
+    b'{"choices": [{"delta": {"content": [{"type": "thinking", "thinking": "Hi"}]}}]}',
+    b'{"choices": [{"delta": {"content": [{"text": "Hi"}]}}]}',
+    b'{"choices": [{"index": 1}, 7]}',
     b'{"choices": [{"delta": {"reasoning": {"text": "Hi"}}}]}',
     b'{"choices": [{"delta": {"content": NaN}}]}',
     b'{"usage": {"prompt_tokens": ' + b"9" * 5000 + b"}}",
@@ -485,6 +528,7 @@ STAGES = {
     "before the first word, with pings": drip(UNTIL_CLOSED, data=b": ping\n\n"),
     "between two words": silence(STREAM, chunked(delta("Hi"))),
     "between two words, without length": silence(UNTIL_CLOSED, delta("Hi")),
+    "between the last word and the tokens": silence(STREAM, chunked(delta("Hi"), STOP)),
     "in the middle of an event": silence(STREAM, chunked(delta("Hi")), chunked(b'data: {"choi')),
 }
 
@@ -508,7 +552,7 @@ def test_stop_closes_the_connection_at_once(
         waiting = pool.submit(failing, upstream, said, call=call, ca_file=authority.file)
         upstream.wait_for_requests()
         if "between" in stage or "middle" in stage:
-            wait_until(lambda: said == ["Hi"])
+            wait_until(lambda: said[:1] == ["Hi"])
         call.cancel()
         assert isinstance(ended_within(1.0, waiting), Cancelled)
         upstream.wait_for_closed()

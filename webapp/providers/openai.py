@@ -5,10 +5,11 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from . import sse
+from . import sse, thoughts
 from .base import (
     PARAMETERS,
     AbstractProvider,
+    Cancelled,
     Chunk,
     CreateResult,
     Finish,
@@ -24,6 +25,8 @@ from .http import Answer, Call, Response
 SILENCE_SECONDS = 300.0  # some models think for minutes after they have begun
 MOST_TOKENS = 2**31
 USAGE = "stream_options"
+LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
+LENGTHS = {"model_length": "length"}  # Mistral's word for the end of the model's context
 CUT_OFF = f"The upstream's answer was cut off; {AGAIN}."
 
 
@@ -60,7 +63,7 @@ class OpenAI(AbstractProvider):
         body = {"model": model, "messages": said, "stream": stream, **_set(kwargs.get("parameters") or {})}
         options = {USAGE: {"include_usage": True}} if stream else {}
         send = partial(call.stream_json, f"{url}/chat/completions", silence=call.seconds, **way)
-        yield from _answer(send, body | options, access_token or "")
+        yield from thoughts.told_apart(_answer(send, body | options, access_token or ""))
 
     @classmethod
     def check(cls, proxy: str | None = None, access_token: str | None = None, **kwargs: Any) -> None:
@@ -102,14 +105,22 @@ def _answer(send: Callable[[Any], AbstractContextManager[Answer]], body: dict[st
             yield from read(answer, key)
             return
         refusal = answer.whole()
-    if USAGE not in body or not _refuses_to_count(refusal):
+    amended = _amended(body, refusal)
+    if not amended:
         raise refusal.failure(key)
-    yield from _answer(send, {name: value for name, value in body.items() if name != USAGE}, key)
+    yield from _answer(send, amended, key)
 
 
-def _refuses_to_count(refusal: Response) -> bool:
-    """As Mistral does, which counts without being asked."""
-    return refusal.status in (400, 422) and USAGE.encode() in refusal.body
+def _amended(body: dict[str, Any], refusal: Response) -> dict[str, Any] | None:
+    """What the upstream may take in the place of what it refused."""
+    if refusal.status not in (400, 422):
+        return None
+    rest = dict(body)
+    if USAGE.encode() in refusal.body and rest.pop(USAGE, None):  # Mistral counts without being asked
+        return rest
+    if NEW_LIMIT.encode() in refusal.body and (limit := rest.pop(LIMIT, None)):  # OpenAI's models that reason
+        return rest | {NEW_LIMIT: limit}
+    return None
 
 
 def _is_whole(answer: Answer) -> bool:
@@ -128,15 +139,22 @@ def _read_whole(answer: Answer, key: str) -> Iterator[Chunk]:
 
 def _read_events(answer: Answer, key: str) -> Iterator[Chunk]:
     has_finished = False
+    try:
+        for chunk in _until_done(answer, key):
+            has_finished = has_finished or isinstance(chunk, Finish)
+            yield chunk
+    except ProviderError as error:
+        if not has_finished or isinstance(error, Cancelled):
+            raise
+
+
+def _until_done(answer: Answer, key: str) -> Iterator[Chunk]:
     for data in filter(bytes.strip, sse.data(answer.pieces(SILENCE_SECONDS))):
         if data.strip() == b"[DONE]":
             answer.finish()
             return
-        for chunk in _chunks(Response(answer.status, {}, {}, data), "delta", key):
-            has_finished = has_finished or isinstance(chunk, Finish)
-            yield chunk
-    if not has_finished:
-        raise ProviderError(CUT_OFF)
+        yield from _chunks(Response(answer.status, {}, {}, data), "delta", key)
+    raise ProviderError(CUT_OFF)
 
 
 def _chunks(answer: Response, part: str, key: str) -> Iterator[Chunk]:
@@ -145,12 +163,8 @@ def _chunks(answer: Response, part: str, key: str) -> Iterator[Chunk]:
     match said:
         case {"error": error} if error:
             raise answer.failure(key)
-        case {"choices": [dict(choice), *_]}:
-            yield from _words(choice.get(part) or {}, answer, key)
-            if isinstance(reason := choice.get("finish_reason"), str):
-                yield Finish(reason)
-        case {"choices": [_, *_]}:
-            raise _strange(answer, key)
+        case {"choices": [*choices]}:
+            yield from _choice(choices, part, answer, key)
         case dict():
             pass  # only usage, or a filter's verdict
         case _:
@@ -158,17 +172,43 @@ def _chunks(answer: Response, part: str, key: str) -> Iterator[Chunk]:
     yield from _usage(said)
 
 
+def _choice(choices: list[Any], part: str, answer: Response, key: str) -> Iterator[Chunk]:
+    """Of several answers, for which nobody asked, the first."""
+    if not all(isinstance(choice, dict) for choice in choices):
+        raise _strange(answer, key)
+    for choice in [choice for choice in choices if choice.get("index") in (0, None)][:1]:
+        yield from _words(choice.get(part) or {}, answer, key)
+        reason = choice.get("finish_reason")
+        if reason and isinstance(reason, str):
+            yield Finish(LENGTHS.get(reason, reason))
+
+
 def _words(part: Any, answer: Response, key: str) -> Iterator[Chunk]:
     if not isinstance(part, dict):
         raise _strange(answer, key)
     thought = part.get("reasoning_content") or part.get("reasoning") or ""
-    words = part.get("content") or ""
-    if not isinstance(thought, str) or not isinstance(words, str):
+    content = part.get("content") or part.get("refusal") or ""
+    if not isinstance(thought, str) or not isinstance(content, str | list):
         raise _strange(answer, key)
     if thought:
         yield Reasoning(thought)
-    if words:
-        yield words
+    if isinstance(content, list):  # as Mistral's
+        for piece in content:
+            yield from _piece(piece, answer, key)
+    elif content:
+        yield content
+
+
+def _piece(piece: Any, answer: Response, key: str) -> Iterator[Chunk]:
+    match piece:
+        case {"type": "text", "text": str(words)}:
+            yield words
+        case {"type": "thinking", "thinking": [*thoughts]}:
+            yield Reasoning("".join(str(thought.get("text", "")) for thought in thoughts if isinstance(thought, dict)))
+        case {"type": str(kind)} if kind not in ("text", "thinking"):
+            pass  # a reference, a picture
+        case _:
+            raise _strange(answer, key)
 
 
 def _usage(said: Mapping[str, Any]) -> Iterator[Usage]:
