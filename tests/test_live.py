@@ -87,21 +87,25 @@ def test_another_page_at_whichever_worker_shows_all_so_far_and_goes_on(alice: Vi
 
 def test_what_a_page_has_shown_is_stored(alice: Visitor, talk: Talk, database: Database) -> None:
     with browser(alice, alice.send("Hi")) as page:
-        for piece in ("One ", "two ", "three"):
-            talk.say(piece)
-            page.read_until(piece.strip())
-            with database.read() as connection:
-                kept = connection.exec_driver_sql("SELECT text FROM messages WHERE status = 'live'").scalar_one()
-            assert kept.endswith(piece)
+        for column, speak in (("reasoning", talk.think), ("text", talk.say)):
+            for piece in (f"One {column} ", f"two {column} ", f"three {column}"):
+                speak(piece)
+                page.read_until(piece.strip())
+                with database.read() as connection:
+                    kept = connection.exec_driver_sql(f"SELECT {column} FROM messages WHERE status = 'live'")
+                    assert kept.scalar_one().endswith(piece)
 
 
 def test_a_kill_takes_nothing_back_of_what_was_shown(alice: Visitor, talk: Talk) -> None:
     chat = alice.send("Hi")
     with browser(alice, chat) as page:
+        talk.think("Hm, ", "hm.")
+        page.read_until("hm.")
         talk.say("One ", "two ", "three")
         page.read_until("three")
         alice.voichat.kill_workers()
     assert (last(alice, chat).status, last(alice, chat).words) == ("interrupted", "One two three")
+    assert "Hm, hm." in last(alice, chat).html
 
 
 def test_it_goes_on_when_everybody_has_left(alice: Visitor, talk: Talk) -> None:

@@ -3,7 +3,7 @@
 from queue import Empty, Queue
 from time import monotonic
 
-from tests.providers.upstream import DONE, END, Asked, Peer, Upstream, chunked, delta, openai, stream
+from tests.providers.upstream import DONE, END, Asked, Peer, Upstream, chunked, delta, event, openai, stream
 
 SECONDS = 60.0
 
@@ -14,23 +14,29 @@ def speaks(upstream: Upstream) -> dict[str, str]:
 
 
 class Talk(Upstream):
-    """`say` a few words, and once more; then `end`. It is the same talk whoever asks.
+    """`think` or `say` a few words, and once more; then `end`. It is the same talk whoever asks.
 
     While it `is_silent`, who asks gets not a byte.
     """
 
     def __init__(self) -> None:
         self.is_silent = False
-        self._said: Queue[str | None] = Queue()
+        self._events: Queue[bytes] = Queue()
         self._models = openai()
         super().__init__(self._reply)
 
     def say(self, *words: str) -> None:
         for each in words:
-            self._said.put(each)
+            self._events.put(delta(each))
 
-    def end(self) -> None:
-        self._said.put(None)
+    def think(self, *words: str) -> None:
+        for each in words:
+            self._events.put(delta(reasoning_content=each))
+
+    def end(self, reason: str = "stop", read: int = 0, written: int = 0) -> None:
+        """`read` and `written` are tokens; without them, none are counted."""
+        usage = event({"choices": [], "usage": {"prompt_tokens": read, "completion_tokens": written}})
+        self._events.put(delta(finish_reason=reason) + usage * (read > 0) + DONE)
 
     def told(self) -> list[list[str]]:
         """What it was asked each time: the messages' words."""
@@ -47,12 +53,12 @@ class Talk(Upstream):
         until = monotonic() + SECONDS
         while monotonic() < until and not peer.is_gone(0.001):
             try:
-                words = self._said.get(timeout=0.05)
+                said = self._events.get(timeout=0.05)
             except Empty:
                 continue
-            if words is None:
-                return peer.send(chunked(delta(finish_reason="stop"), DONE), END)
-            peer.send(chunked(delta(words)))
+            peer.send(chunked(said))
+            if said.endswith(DONE):
+                return peer.send(END)
         return None
 
 
