@@ -96,6 +96,27 @@ def test_in_chromium_a_reply_grows_a_reload_goes_on_and_another_tab_shows_the_sa
     assert grown == words(page.locator(REPLY).inner_text())
 
 
+def test_in_chromium_reasoning_grows_as_it_was_written_and_is_folded_afterwards(
+    context: BrowserContext, voichat: Voichat, talk: Talk
+) -> None:
+    page = begin(context, voichat)
+    thoughts = page.locator(".reasoning > div")
+    for piece, shown in (("Hm,\n\n", "Hm,"), ("  <i>hm</i>: ", "<i>hm</i>:"), ("*x*", "*x*")):
+        talk.think(piece)
+        expect(thoughts).to_contain_text(shown)
+    assert thoughts.inner_text() == "Hm,\n\n  <i>hm</i>: *x*"
+    talk.say("Hello.")
+    shows(page, "Hello.")
+    expect(thoughts).to_be_visible()
+    talk.end()
+    expect(page.locator(".writing")).to_be_hidden()
+    page.reload()
+    expect(thoughts).to_be_hidden()
+    page.get_by_text("Reasoning").click()
+    expect(thoughts).to_be_visible()
+    assert thoughts.inner_text() == "Hm,\n\n  <i>hm</i>: *x*"
+
+
 def test_in_chromium_stop_ends_the_reply_and_keeps_the_draft(
     context: BrowserContext, voichat: Voichat, talk: Talk
 ) -> None:
@@ -166,13 +187,17 @@ def test_in_chromium_a_connection_that_broke_off_is_said_and_one_that_is_slow_is
     times = 10
     voichat = serve("tests.support.hurried:app", TIMES=str(times))
     page = begin(context, voichat)
-    talk.say("One two")
-    shows(page, "One two")
     animations = context.new_cdp_session(page)
     animations.send("Animation.enable")
     animations.send("Animation.setPlaybackRate", {"playbackRate": times})
-    notice = "getComputedStyle([...document.querySelectorAll('.beat')].at(-1), '::after').visibility"
-    wait_until(lambda: page.locator(".beat").count() >= 3)
+    shown = "[...document.querySelectorAll('.beat')].filter(beat => getComputedStyle(beat).display != 'none')"
+    notice = f"getComputedStyle({shown}.at(-1), '::after').visibility"
+    beats = page.locator(".beat")
+    for say in (talk.think, talk.say, talk.say):
+        before = beats.count()
+        wait_until(lambda before=before: beats.count() > before)
+        say("One two")
+    assert page.evaluate(f"{shown}.length") == 1
     assert page.evaluate(notice) == "hidden"
     voichat.kill()
     wait_until(lambda: page.evaluate(notice) == "visible")
