@@ -198,6 +198,7 @@ def test_in_chromium_a_connection_that_broke_off_is_said_and_one_that_is_slow_is
         wait_until(lambda before=before: beats.count() > before)
         say("One two")
     assert page.evaluate(f"{shown}.length") == 1
+    assert page.locator(".reasoning > div").inner_text() == "Hm."
     assert page.evaluate(notice) == "hidden"
     voichat.kill()
     wait_until(lambda: page.evaluate(notice) == "visible")

@@ -301,6 +301,7 @@ def test_how_a_model_ended_its_reply_is_said(
 ) -> None:
     reply = answered(database, provider, replies, Reasoning("Hm."), words, Finish(reason))
     assert (reply.status, reply.problem, reply.reasoning) == (status, sentence, "Hm.")
+    assert reply.finish_reason == reason.replace("\0", "\ufffd")[:100]
     assert not reply.can_go_on
 
 
