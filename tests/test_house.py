@@ -13,7 +13,7 @@ HOUSE = ROOT / "webapp"
 FILES = sorted(HOUSE.rglob("*.py"))
 
 DOOR, BASE, GUIDE, ADAPTERS = "providers", "providers.base", "providers.guide", "providers.*"
-GROUND = {"markdown", "growing", "db", "outages", "parsers", "settings", "log"}
+GROUND = {"markdown", "growing", "db", "outages", "parsers", "settings", "providers_file", "log"}
 
 # What each room may import besides its own floor; the table of the design.
 MAY_IMPORT = {
@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "web": {"web", "users", "db", "parsers", "settings", "log"},
     "chats": {"chats", "users", BASE, "markdown", "characters", "db", "outages"},
     "users": {"users", "db", "parsers"},
-    DOOR: {ADAPTERS, "parsers", "settings"},
+    DOOR: {ADAPTERS, "parsers", "settings", "providers_file"},
     ADAPTERS: {ADAPTERS},
     "growing": {"blocks", "markdown"},
     "blocks": {"markdown", "mathml"},
@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "outages": set(),
     "parsers": set(),
     "settings": {"parsers"},
+    "providers_file": {"parsers", "settings"},
     "log": set(),
 }
 

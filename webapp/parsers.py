@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 EMBEDDED = "embedded:"
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 PASSWORD_CHARACTERS = 8
 SCRYPT = re.compile(r"scrypt:\d+:\d+:\d+\$[^$]+\$[0-9a-f]{128}")
 LOCAL_PATH = re.compile(r"/(?![/\\])[!-~]*")
@@ -58,6 +59,18 @@ def hosts(text: str) -> tuple[str, ...]:
 
 def folder(text: str) -> Path:
     return Path(text).expanduser().absolute()
+
+
+def existing_file(text: str) -> Path | None:
+    path = folder(text) if text else None
+    if path and not path.is_file():
+        raise ValueError("must be a file that is there")
+    return path
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this name or address, without brackets, is this machine's own."""
+    return host in ("localhost", "::1") or host.endswith(".localhost") or host.startswith("127.")
 
 
 def words(text: str) -> tuple[str, ...]:

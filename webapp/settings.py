@@ -12,15 +12,18 @@ from typing import Any
 
 from .parsers import (
     EMBEDDED,
+    PROXY_SCHEMES,
     Address,
     Network,
     Quota,
     address,
     certificates,
     database,
+    existing_file,
     folder,
     header,
     hosts,
+    is_loopback,
     networks,
     number,
     one_of,
@@ -168,6 +171,15 @@ class Settings:
             shown="the first upstream's first model",
         )
     )
+    providers_toml: Path | None = field(
+        metadata=_row(
+            "VOICHAT_PROVIDERS_FILE",
+            "",
+            existing_file,
+            "The file with several upstreams and presets.",
+            shown="`providers.toml` in the data folder, if it is there",
+        )
+    )
     openai_base_url: str = field(
         metadata=_row(
             "OPENAI_BASE_URL",
@@ -187,7 +199,7 @@ class Settings:
         metadata=_row(
             "VOIGPT_PROXY",
             "",
-            web_url("http", "https", "socks5", "socks5h"),
+            web_url(*PROXY_SCHEMES),
             "Proxy on the way to the VoiGpt server: `http://`, `https://`, `socks5://` or `socks5h://`.",
             secret=True,
             shown="none",
@@ -300,12 +312,15 @@ class Settings:
     @property
     def is_open_to_all(self) -> bool:
         """Whether other machines may reach this one and nobody asks them who they are."""
-        is_loopback = self.bind.host == "localhost" or self.bind.host == "::1" or self.bind.host.startswith("127.")
-        return self.auth == "open" and not is_loopback
+        return self.auth == "open" and not is_loopback(self.bind.host)
 
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data / 'voichat.sqlite3'}"
+
+    @property
+    def providers_file(self) -> Path:
+        return self.providers_toml or self.data / "providers.toml"
 
     @property
     def link(self) -> str:
