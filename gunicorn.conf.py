@@ -9,13 +9,15 @@ from typing import Any
 
 from gunicorn import glogging
 
-from webapp import log
+from webapp import log, providers_file
+from webapp.providers_file import ProvidersFile
 from webapp.settings import Settings, SettingsError, load
 
 
-def _settings() -> Settings:
+def _settings() -> tuple[Settings, ProvidersFile]:
     try:
-        return load()
+        settings = load()
+        return settings, providers_file.load(settings)
     except SettingsError as error:
         sys.exit(f"Error: {error}")
 
@@ -36,7 +38,7 @@ class Logger(glogging.Logger):
             log.request(environ, resp.status, request_time.total_seconds(), resp.sent)
 
 
-settings = _settings()
+settings, written = _settings()
 
 wsgi_app = "wsgi:app"
 bind = str(settings.bind)
@@ -68,7 +70,13 @@ def on_starting(server: Any) -> None:
 def when_ready(_server: Any) -> None:
     print(f"Voichat is ready: {settings.link}", flush=True)  # noqa: T201
     if settings.is_open_to_all:
-        print(f"Warning: {OPEN_TO_ALL}", file=sys.stderr, flush=True)  # noqa: T201
+        _warn(OPEN_TO_ALL)
+    for warning in providers_file.warnings(settings, written):
+        _warn(warning)
+
+
+def _warn(sentence: str) -> None:
+    print(f"Warning: {sentence}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def post_worker_init(worker: Any) -> None:

@@ -34,6 +34,7 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 NO_LIMITS = {f"VOICHAT_LIMIT_{whose}": "none" for whose in ("OWNER", "ADDRESS", "EVERYBODY")}
+NOTHING_FROM_HERE = {"VOICHAT_DISCOVER": "off"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -120,7 +121,7 @@ def environment(database_url: str, upstream: Upstream, tmp_path: Path, settings:
 
 def basic(database_url: str, upstream: Upstream, folder: Path) -> dict[str, str]:
     basic = {"DATABASE_URL": database_url, "VOIGPT_URL": upstream.url, "VOICHAT_DATA": str(folder / "data")}
-    return basic | NO_LIMITS
+    return basic | NO_LIMITS | NOTHING_FROM_HERE
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def world(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     folder = tmp_path_factory.mktemp("world")
     shutil.copy(sqlite_template, folder / "voichat.sqlite3")
     environment = {"DATABASE_URL": f"sqlite:///{folder / 'voichat.sqlite3'}", "VOICHAT_DATA": str(folder / "data")}
-    with application(environment | NO_LIMITS) as made:
+    with application(environment | NO_LIMITS | NOTHING_FROM_HERE) as made:
         yield World(made)
 
 

@@ -26,8 +26,9 @@ from tests.providers.upstream import (
 from tests.support.people import Person
 from tests.support.servers import Voichat, wait_until
 from tests.support.visitors import Visitor, said
-from webapp import create_app, providers
+from webapp import create_app
 from webapp.providers import GUIDE, catalogue
+from webapp.providers import upstream as checks
 from webapp.settings import SettingsError, load
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -239,7 +240,7 @@ def test_the_guide_can_be_asked_in_the_same_way(alice: Person) -> None:
 def test_the_status_page_says_whether_it_answers_without_address_and_key(
     alice: Person, server: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(providers, "CHECKED_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(checks, "CHECKED_FOR_SECONDS", 0.0)
     up = alice.get("/providers/").text
     assert "<strong>OpenAI-compatible server</strong>" in up
     assert up.count('data-status="up"') == 2

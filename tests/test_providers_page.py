@@ -9,7 +9,7 @@ from tests.providers.upstream import PATIENCE, Answer, Asked, Peer, Upstream, cu
 from tests.support.pages import SCRIPT, Page
 from tests.support.people import Person
 from tests.support.visitors import at_once
-from webapp import providers
+from webapp.providers import upstream as checks
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -69,14 +69,14 @@ def test_what_was_found_is_forgotten_after_a_while(
     assert UP in alice.get("/providers/").text
     upstream.queue(*[reply("No.", 500)] * 5)
     assert UP in alice.get("/providers/").text
-    monkeypatch.setattr(providers, "CHECKED_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(checks, "CHECKED_FOR_SECONDS", 0.0)
     assert DOWN in alice.get("/providers/").text
 
 
 def test_while_one_visitor_waits_for_the_upstream_the_others_do_not(
     alice: Person, bob: Person, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(providers, "CHECKED_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(checks, "CHECKED_FOR_SECONDS", 0.0)
     may_answer = Event()
     assert UP in alice.get("/providers/").text
     upstream.queue(held(voigpt(), may_answer))

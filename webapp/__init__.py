@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import cli, pages, providers
+from . import cli, pages, providers, providers_file
 from .chats.lease import Caps
 from .chats.replies import Replies
 from .db import Database
@@ -28,7 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.session_interface = DatabaseSessions(app, database, settings.session_days)
     signin.init_app(app, settings, database)
     assets.init_app(app)
-    upstreams = providers.init_app(app, settings)
+    upstreams = providers.init_app(app, settings, providers_file.load(settings))
     replies = Replies(
         database,
         upstreams.complete,

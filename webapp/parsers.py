@@ -117,6 +117,11 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def switch(text: str) -> bool | None:
+    """None where nothing is said."""
+    return one_of("on", "off")(text) == "on" if text else None
+
+
 def web_url(*schemes: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text and not _has_host(text, schemes):

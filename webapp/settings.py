@@ -29,6 +29,7 @@ from .parsers import (
     one_of,
     quota,
     sign_out_url,
+    switch,
     team_password,
     upstream_url,
     web_url,
@@ -180,6 +181,15 @@ class Settings:
             shown="`providers.toml` in the data folder, if it is there",
         )
     )
+    discover: bool | None = field(
+        metadata=_row(
+            "VOICHAT_DISCOVER",
+            "",
+            switch,
+            "Whether Ollama, llama.cpp, vLLM and LM Studio are looked for on this machine: `on` or `off`.",
+            shown="`on` while only this machine can reach Voichat",
+        )
+    )
     openai_base_url: str = field(
         metadata=_row(
             "OPENAI_BASE_URL",
@@ -317,6 +327,12 @@ class Settings:
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data / 'voichat.sqlite3'}"
+
+    @property
+    def discovers(self) -> bool:
+        """Unless it is said: not where people come from elsewhere, to whom this machine's servers do not belong."""
+        is_for_itself = is_loopback(self.bind.host) and not self.hosts and not self.trusted_proxies
+        return is_for_itself if self.discover is None else self.discover
 
     @property
     def providers_file(self) -> Path:

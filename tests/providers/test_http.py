@@ -367,17 +367,18 @@ def test_the_next_address_is_tried_when_the_first_does_not_answer(
         stream = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
         found = [(*stream, ("127.0.0.1", port)) for port in ports]
         monkeypatch.setattr(network, "resolve", lambda *_: found)
-        assert ask("http://two.invalid", connect=0.4) == "ok"
+        assert Call(20, connect=0.4).get("http://two.invalid").text() == "ok"
 
 
 def test_connecting_has_a_time_limit() -> None:
     with blackhole() as url:
-        assert str(fail(url, connect=0.2)) == "The upstream did not take the connection in time; try again later."
+        error = fail(url, Call(20, connect=0.2))
+        assert str(error) == "The upstream did not take the connection in time; try again later."
 
 
 @pytest.mark.usefixtures("slow_names")
 def test_looking_up_a_name_has_a_time_limit() -> None:
-    error = fail("http://nowhere.invalid", connect=0.2)
+    error = fail("http://nowhere.invalid", Call(20, connect=0.2))
     assert str(error) == "The upstream was not found: the name service does not answer; try again later."
 
 
@@ -390,7 +391,7 @@ def test_silence_has_a_time_limit(upstream: Upstream) -> None:
 
 
 def test_an_upload_may_take_longer_than_connecting(upstream: Upstream) -> None:
-    assert Call().post_json(upstream.url, "x" * 2**23, connect=0.05).text() == "ok"
+    assert Call(connect=0.05).post_json(upstream.url, "x" * 2**23).text() == "ok"
 
 
 # TLS

@@ -352,7 +352,7 @@ def test_stop_ends_a_handshake(parts: tuple[bytes, ...]) -> None:
 def test_silence_in_a_handshake_has_a_time_limit() -> None:
     with pretender(GREETING, then=until_gone) as port:
         with pytest.raises(ProviderError) as caught:
-            Call(20).get("http://127.0.0.1:1", proxy=f"socks5://{LOGIN}127.0.0.1:{port}", connect=0.3)
+            Call(20, connect=0.3).get("http://127.0.0.1:1", proxy=f"socks5://{LOGIN}127.0.0.1:{port}")
         assert str(caught.value) == "The proxy fell silent, so the wait was given up; try again."
 
 
@@ -403,7 +403,7 @@ def test_a_proxy_that_hangs_up_is_named() -> None:
 def test_a_proxy_that_is_silent_is_named() -> None:
     with Upstream(silence()) as proxy:
         with pytest.raises(ProviderError) as caught:
-            Call(20).get("https://nowhere.invalid", proxy=proxy.url, connect=0.3)
+            Call(20, connect=0.3).get("https://nowhere.invalid", proxy=proxy.url)
         assert str(caught.value) == "The proxy fell silent, so the wait was given up; try again."
 
 

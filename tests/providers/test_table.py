@@ -4,6 +4,7 @@ import pytest
 
 from tests.providers.upstream import Upstream, openai
 from webapp import providers
+from webapp.providers_file import ProvidersFile
 from webapp.settings import load
 
 REAL = "http://127.0.0.1:1/v1"
@@ -24,11 +25,12 @@ REAL = "http://127.0.0.1:1/v1"
 def test_the_first_real_server_is_the_default_and_the_guide_is_there_once(
     given: dict[str, str], names: list[str]
 ) -> None:
-    assert [upstream.name for upstream in providers.table(load(given))] == names
+    assert [upstream.name for upstream in providers.table(load(given), ProvidersFile())] == names
 
 
 def test_parameters_reach_the_server_that_was_chosen() -> None:
     with Upstream(openai()) as server:
-        upstreams = providers.Upstreams(providers.table(load({"OPENAI_BASE_URL": f"{server.url}/v1"})))
+        settings = load({"OPENAI_BASE_URL": f"{server.url}/v1"})
+        upstreams = providers.Upstreams(providers.table(settings, ProvidersFile()))
         list(upstreams.complete("openai/small", [{"role": "user", "content": "Hello"}], {"temperature": 0.5}).chunks)
     assert server.asked[-1].json["temperature"] == 0.5

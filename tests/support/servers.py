@@ -19,7 +19,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
-CLEAN = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONWARNINGS": "error"}
+CLEAN = {
+    "PATH": os.environ["PATH"],
+    "HOME": os.environ.get("HOME", "/"),
+    "PYTHONWARNINGS": "error",
+    "VOICHAT_DISCOVER": "off",  # this machine may run an Ollama
+}
 SERVE = [sys.executable, "-m", "flask", "--app", "wsgi", "serve"]
 
 

@@ -1,7 +1,10 @@
 """The form that sends a message: what it shows, and what comes back from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from http import HTTPStatus
+from itertools import groupby
+from typing import NamedTuple
 
 from flask import abort, request, url_for
 from werkzeug.exceptions import HTTPException
@@ -9,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from .. import providers
 from ..chats.records import Draft
 from ..chats.text import cleaned
+from ..providers import Choice
 from ..providers.base import ProviderError
 from ..web import signin, submit
 from .house import house
@@ -17,6 +21,13 @@ SUBMIT_ID_CHARACTERS = 200
 
 # Errors after which the same form would fail again, or bring in the submit id of another site's form.
 START_ANEW = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}
+
+
+class Group(NamedTuple):
+    """The choices of one upstream; without a label where they stand for themselves."""
+
+    label: str
+    choices: list[Choice]
 
 
 @dataclass(frozen=True)
@@ -29,9 +40,13 @@ class Composer:
     model: str = ""
     parent: str = ""
 
-    @property
-    def choices(self) -> list[providers.Choice]:
-        return providers.choices()
+    @cached_property
+    def groups(self) -> list[Group]:
+        """What can be picked, upstream by upstream, the default first; the first of all is a choice that has gone."""
+        choices = providers.choices()
+        is_there = not self.model or any(choice.value == self.model for choice in choices)
+        gone = [] if is_there else [Group("", [Choice(self.model, f"{self.model} (not offered now)", "")])]
+        return gone + _grouped(choices)
 
     @property
     def most_characters(self) -> int:
@@ -61,8 +76,8 @@ def again(status: int) -> Composer | None:
     if not sent.words.strip() or not signin.is_welcome():
         return None
     if status in START_ANEW or len(_field("submit_id")) > SUBMIT_ID_CHARACTERS:
-        return fresh(url_for("chat.begin"), sent.words, sent.model)
-    return sent
+        sent = fresh(url_for("chat.begin"), sent.words, sent.model)
+    return sent if not sent.model or providers.offers(sent.model) else replace(sent, model="")
 
 
 def draft() -> Draft:
@@ -87,6 +102,12 @@ def _model() -> str:
     except ProviderError as error:
         abort(HTTPStatus.BAD_REQUEST, str(error))
     return choice
+
+
+def _grouped(choices: list[Choice]) -> list[Group]:
+    found = [Group(label, list(them)) for label, them in groupby(choices, lambda choice: choice.group)]
+    is_one = len(found) == 1
+    return [Group("", them) if is_one or them[0].label == label else Group(label, them) for label, them in found]
 
 
 def _limit(what: str, text: str, most: int) -> None:

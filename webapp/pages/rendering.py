@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from flask import Flask
+from flask import Flask, g
 from markupsafe import Markup
 
 from .. import markdown, providers
@@ -46,7 +46,9 @@ def grouped(number: int) -> str:
 
 def model_label(value: str) -> str:
     """The name that the picker shows for `provider/model`."""
-    return next((choice.label for choice in providers.choices() if choice.value == value), value)
+    if "model_labels" not in g:
+        g.model_labels = {choice.value: choice.label for choice in providers.choices()}
+    return str(g.model_labels.get(value, value))
 
 
 def flushed(pieces: Iterable[str]) -> Iterator[str]:

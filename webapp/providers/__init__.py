@@ -1,206 +1,192 @@
 """The providers' door: which upstreams are set up, what they offer, whether they answer. The only way to an adapter."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from threading import Lock
-from time import monotonic
-from typing import Any, cast
+from typing import cast
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, current_app, render_template
 
-from ..parsers import EMBEDDED
+from .. import providers_file
+from ..parsers import EMBEDDED, is_loopback
+from ..providers_file import ProvidersFile
 from ..settings import ROOT, Settings, SettingsError
-from . import embedded, http, lifeline
+from . import discovery, embedded, http, lifeline
 from .base import NO_PARAMETERS, AbstractProvider, Completion, Messages, Parameters, ProviderError
-from .catalogue import Catalogue, is_model
+from .catalogue import is_model
+from .discovery import Discovery, Local
 from .openai import OpenAI
+from .upstream import Choice, Model, Server, Upstream
 from .voigpt import VoiGpt
 
 EMBEDDED_URL = "http://embedded.invalid"
 GUIDE = "Guide (built in, no language model)"
-CHECK_SECONDS = 5.0
-CHECKED_FOR_SECONDS = 30.0
+KINDS: dict[str, type[AbstractProvider]] = {"openai": OpenAI, "voigpt": VoiGpt}
+TAKEN = {"openai": "OPENAI_BASE_URL", "voigpt": "VOIGPT_URL", "guide": "the built-in Guide"}
+
+__all__ = ["Choice", "Upstreams", "choices", "get", "init_app", "offers", "table"]
 
 blueprint = Blueprint("providers", __name__, url_prefix="/providers")
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What a person may pick: `value` is `provider/model`."""
-
-    value: str
-    label: str
-
-
-@dataclass(frozen=True)
-class Health:
-    """What the last check of an upstream found: `status` is `up`, `down` or, before the first, `unknown`."""
-
-    label: str
-    status: str
-    sentence: str
-
-
-class Upstream:
-    """One configured server and the adapter that speaks to it. `model` is offered even if it does not list it."""
-
-    def __init__(
-        self,
-        name: str,
-        label: str,
-        adapter: type[AbstractProvider],
-        url: str,
-        proxy: str,
-        ca_file: str,
-        token: str,
-        seconds: float,
-        model: str = "",
-    ) -> None:
-        self.name = name
-        self.label = label
-        self.adapter = adapter
-        self._url = url
-        self._proxy = proxy or None
-        self._ca_file = ca_file or None
-        self._token = token or None
-        self._seconds = seconds
-        self.is_guide = label == GUIDE
-        self._checking = Lock()
-        self._checked_at = float("-inf")
-        self.is_declared_down = not adapter.working and url == adapter.url
-        self._health = Health(label, "unknown", "It is being asked for the first time.")
-        self._catalogue = Catalogue(self._ask_for_models, model) if adapter.lists_models else None
-
-    def refresh(self) -> None:
-        """Ask, in the background, for the models that the upstream has now."""
-        if self._catalogue:
-            self._catalogue.refresh()
-
-    def choices(self) -> list[Choice]:
-        is_told_by_model = self.adapter.lists_models and not self.is_guide
-        return [Choice(f"{self.name}/{model}", model if is_told_by_model else self.label) for model in self._models()]
-
-    def offers(self, model: str) -> bool:
-        """Whether to let the upstream try: where its list is not known yet, it has to judge itself."""
-        if self._catalogue and not self._catalogue.is_known:
-            return is_model(model)
-        return model in self._models()
-
-    def complete(self, model: str, messages: Messages, parameters: Parameters = NO_PARAMETERS) -> Completion:
-        call = http.Call(self._seconds)
-        asked = {"parameters": parameters, **self._way(call)}
-        chunks = self.adapter.create_completion(
-            model, messages, self.adapter.supports_stream, self._proxy, self._token, **asked
-        )
-        return Completion(chunks, call.cancel)
-
-    def health(self) -> Health:
-        """Asked anew after 30 s, by one visitor; those who come meanwhile see what was known before."""
-        if monotonic() - self._checked_at > CHECKED_FOR_SECONDS and self._checking.acquire(blocking=False):
-            try:
-                self._health = self._check()
-                self._checked_at = monotonic()
-            finally:
-                self._checking.release()
-        return self._health
-
-    def _models(self) -> Sequence[str]:
-        return self._catalogue.models() if self._catalogue else self.adapter.models()
-
-    def _ask_for_models(self) -> Sequence[str]:
-        return self.adapter.models(self._proxy, self._token, **self._way(http.Call(CHECK_SECONDS)))
-
-    def _check(self) -> Health:
-        try:
-            self.adapter.check(self._proxy, self._token, **self._way(http.Call(CHECK_SECONDS)))
-        except ProviderError as error:
-            return Health(self.label, "down", str(error))
-        return Health(self.label, "up", "It answers.")
-
-    def _way(self, call: http.Call) -> dict[str, Any]:
-        return {"url": self._url, "ca_file": self._ca_file, "call": call}
-
-
 class Upstreams:
-    """All of them, the default first."""
+    """All of them, the default first; what was found on this machine before the Guide."""
 
-    def __init__(self, upstreams: Sequence[Upstream], default: str = "") -> None:
-        self._by_name = {upstream.name: upstream for upstream in upstreams}
+    def __init__(self, configured: Sequence[Upstream], found: Sequence[Local] = (), default: str = "") -> None:
+        real = [upstream for upstream in configured if not upstream.is_guide]
+        guides = [upstream for upstream in configured if upstream.is_guide]
+        self._by_name: dict[str, Upstream] = {upstream.name: upstream for upstream in (*real, *found, *guides)}
+        self._discovery = Discovery(found)
         self._default = default
 
     def refresh(self) -> None:
-        """Look, in the background, for models that are new."""
+        """Look, in the background, for models that are new, and for servers on this machine."""
         for upstream in self:
             upstream.refresh()
+        self._discovery.refresh()
 
     def choices(self) -> list[Choice]:
-        """What can be picked, the default first; at least one, however the upstreams are."""
-        found = [choice for upstream in self._by_name.values() for choice in upstream.choices()]
-        return sorted(found, key=lambda choice: choice.value != self._default)
+        """What can be picked, upstream by upstream, the default and its upstream first; at least one."""
+        found = [choice for upstream in self for choice in upstream.choices()]
+        first = self._default.partition("/")[0]
+        return sorted(
+            found, key=lambda choice: (choice.value.partition("/")[0] != first, choice.value != self._default)
+        )
 
     def get(self, choice: str) -> tuple[Upstream, str]:
         """The upstream and the model that `provider/model` names. Raises `ProviderError`."""
         name, _, model = choice.partition("/")
         upstream = self._by_name.get(name)
         if upstream is None or not upstream.offers(model):
-            raise ProviderError("This model is not offered here; choose another.", again=False)
+            subject = f"“{model}”" if is_model(model) else "This model"
+            other = self.choices()[0].label
+            raise ProviderError(f"{subject} is not offered here now; choose another, such as {other}.", again=False)
         return upstream, model
 
     def complete(self, choice: str, messages: Messages, parameters: Parameters = NO_PARAMETERS) -> Completion:
         upstream, model = self.get(choice)
         return upstream.complete(model, messages, parameters)
 
+    def context(self, choice: str) -> int | None:
+        """The tokens that the model takes, if anybody said so."""
+        name, _, model = choice.partition("/")
+        upstream = self._by_name.get(name)
+        return upstream.context(model) if upstream else None
+
     def __iter__(self) -> Iterator[Upstream]:
         return iter(self._by_name.values())
 
 
-def init_app(app: Flask, settings: Settings) -> Upstreams:
+def init_app(app: Flask, settings: Settings, written: ProvidersFile) -> Upstreams:
     """Raises `SettingsError`."""
     http.mount(EMBEDDED_URL, embedded.application(ROOT / "docs", sleep=lifeline.pause))
-    upstreams = Upstreams(table(settings), settings.model)
-    known = [choice.value for choice in upstreams.choices()]
-    if settings.model and settings.model not in known:
-        raise SettingsError(f"VOICHAT_MODEL is “{settings.model}”, which nobody offers; there is {', '.join(known)}.")
+    rows = table(settings, written)
+    upstreams = Upstreams(rows, _found(settings, written, rows), settings.model or written.default)
+    _refuse_unknown_default(upstreams, settings, written)
     app.extensions["providers"] = upstreams
     app.register_blueprint(blueprint)
     return upstreams
 
 
-def table(settings: Settings) -> list[Upstream]:
-    """One row an upstream, the default's first; the Guide last and once. A new adapter is one file and one row here."""
-    rows = [_openai(settings), _voigpt(settings)] if settings.openai_base_url else [_voigpt(settings)]
-    guides = [row for row in rows if row.is_guide]
-    return [*(row for row in rows if not row.is_guide), *guides[:1]]
+def table(settings: Settings, written: ProvidersFile) -> list[Upstream]:
+    """One row an upstream: those of the file, then the environment's; the Guide last and once."""
+    default = settings.model or written.default
+    servers = [_written(each, settings, default) for each in written.upstreams]
+    servers += [_openai(settings, default)] if settings.openai_base_url else []
+    servers += [_voigpt(settings)]
+    guides = [server for server in servers if server.is_guide]
+    servers = [*(server for server in servers if not server.is_guide), *guides[:1]]
+    _refuse_same_names(servers, written)
+    return [Upstream(server) for server in servers]
 
 
-def _openai(settings: Settings) -> Upstream:
+def _written(written: providers_file.Upstream, settings: Settings, default: str) -> Server:
+    """A row of the file. A new kind of adapter is one file and one row in `KINDS`."""
+    is_guide = written.url == EMBEDDED
+    embedded_url = f"{EMBEDDED_URL}/v1" if written.kind == "openai" else EMBEDDED_URL
+    return Server(
+        name=written.name,
+        label=written.label or (GUIDE if is_guide else written.name),
+        adapter=KINDS[written.kind],
+        url=embedded_url if is_guide else written.url,
+        token=written.key,
+        proxy=written.proxy,
+        ca_file=written.ca_file,
+        seconds=written.seconds or settings.reply_seconds,
+        connect_seconds=written.connect_seconds,
+        context=written.context,
+        models=tuple(Model(model.name, model.label, model.context) for model in written.models),
+        model=_model_of(written.name, default),
+        is_guide=is_guide,
+    )
+
+
+def _openai(settings: Settings, default: str) -> Server:
     is_guide = settings.openai_base_url == EMBEDDED
-    upstream, _, model = settings.model.partition("/")
-    return Upstream(
+    return Server(
         name="openai",
         label=GUIDE if is_guide else "OpenAI-compatible server",
         adapter=OpenAI,
         url=f"{EMBEDDED_URL}/v1" if is_guide else settings.openai_base_url,
-        proxy="",
-        ca_file="",
         token=settings.openai_api_key,
         seconds=settings.reply_seconds,
-        model=model if upstream == "openai" else "",
+        model=_model_of("openai", default),
+        is_guide=is_guide,
     )
 
 
-def _voigpt(settings: Settings) -> Upstream:
+def _voigpt(settings: Settings) -> Server:
     is_guide = settings.voigpt_url == EMBEDDED
-    return Upstream(
+    return Server(
         name="guide" if is_guide else "voigpt",
         label=GUIDE if is_guide else "VoiGpt",
         adapter=VoiGpt,
         url=EMBEDDED_URL if is_guide else settings.voigpt_url,
+        token=settings.voigpt_access_token,
         proxy=settings.voigpt_proxy,
         ca_file=settings.voigpt_ca_file,
-        token=settings.voigpt_access_token,
         seconds=settings.reply_seconds,
+        is_guide=is_guide,
     )
+
+
+def _found(settings: Settings, written: ProvidersFile, rows: Sequence[Upstream]) -> list[Local]:
+    if not settings.discovers:
+        return []
+    urls = [settings.openai_base_url, settings.voigpt_url, *(upstream.url for upstream in written.upstreams)]
+    ports = {settings.bind.port, *(port for url in urls if (port := _loopback_port(url)))}
+    default = settings.model or written.default
+    return discovery.candidates(ports, {row.name for row in rows}, settings.reply_seconds, default)
+
+
+def _loopback_port(url: str) -> int | None:
+    parts = urlsplit(url)
+    return parts.port if is_loopback(parts.hostname or "") else None
+
+
+def _model_of(name: str, default: str) -> str:
+    """The default's model, if it is this upstream's."""
+    upstream, _, model = default.partition("/")
+    return model if upstream == name else ""
+
+
+def _refuse_same_names(servers: Sequence[Server], written: ProvidersFile) -> None:
+    names = [server.name for server in servers]
+    for upstream in written.upstreams:
+        if names.count(upstream.name) > 1:
+            taken = TAKEN[upstream.name]
+            raise SettingsError(f"{upstream.place}: the name {upstream.name} is that of {taken}; choose another.")
+
+
+def _refuse_unknown_default(upstreams: Upstreams, settings: Settings, written: ProvidersFile) -> None:
+    default = settings.model or written.default
+    try:
+        if default:
+            upstreams.get(default)
+    except ProviderError:
+        where = "VOICHAT_MODEL" if settings.model else f"{written.default_place}: default"
+        known = [f"{each.name}/…" for each in upstreams if not each.choices()]
+        known += [choice.value for choice in upstreams.choices()]
+        raise SettingsError(f"{where} is “{default}”, which nobody offers; there is {', '.join(known)}.") from None
 
 
 def choices() -> list[Choice]:
@@ -213,10 +199,18 @@ def get(choice: str) -> tuple[Upstream, str]:
     return _upstreams().get(choice)
 
 
+def offers(choice: str) -> bool:
+    """Whether a message may be sent to it; the upstream may be away all the same."""
+    try:
+        return bool(get(choice))
+    except ProviderError:
+        return False
+
+
 @blueprint.get("/")
 def status() -> str:
     _upstreams().refresh()
-    return render_template("providers.html", upstreams=_upstreams())
+    return render_template("providers.html", upstreams=[each for each in _upstreams() if each.is_shown])
 
 
 def _upstreams() -> Upstreams:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, TypeAlias, TypedDict
+from typing import Any, ClassVar, Literal, Self, TypeAlias, TypedDict
 
 
 class Message(TypedDict):
@@ -65,6 +65,14 @@ class ProviderError(RuntimeError):
         super().__init__(sentence)
         self.again = again
         self.retry_after = retry_after
+
+
+class NotConnected(ProviderError):
+    """The upstream, or the proxy on the way to it, could not be connected to: nothing was sent."""
+
+    @classmethod
+    def because(cls, fault: ProviderError) -> Self:
+        return cls(str(fault), again=fault.again, retry_after=fault.retry_after)
 
 
 class Cancelled(ProviderError):

@@ -1,9 +1,8 @@
 """The models that an upstream says it has. Asked for in the background: no page waits. Not an adapter; the door's."""
 
 from collections.abc import Callable, Sequence
-from threading import Lock, Thread
-from time import monotonic
 
+from .background import Background
 from .base import ProviderError
 
 ASKED_EVERY_SECONDS = 15.0
@@ -21,8 +20,7 @@ class Catalogue:
         self._ask = ask
         self._first = (first,) if first else ()
         self._found: Sequence[str] = ()
-        self._lock = Lock()
-        self._due_at = float("-inf")
+        self._asking = Background("models", self._renew)
 
     @property
     def is_known(self) -> bool:
@@ -34,16 +32,16 @@ class Catalogue:
 
     def refresh(self) -> None:
         """Ask anew in a thread, unless that was begun a moment ago."""
-        with self._lock:
-            if monotonic() < self._due_at:
-                return
-            self._due_at = monotonic() + ASKED_EVERY_SECONDS
-        Thread(target=self._renew, name="models", daemon=True).start()
+        self._asking.begin(ASKED_EVERY_SECONDS)
+
+    def learn(self, said: Sequence[str]) -> None:
+        """What the upstream has now; an empty list teaches nothing."""
+        found = dict.fromkeys(filter(is_model, said))
+        self._found = tuple(found)[:MOST_MODELS] or self._found
 
     def _renew(self) -> None:
         try:
-            found = dict.fromkeys(filter(is_model, self._ask()))
-            self._found = tuple(found)[:MOST_MODELS] or self._found
+            self.learn(self._ask())
         except ProviderError:
             return  # the status page says what is wrong
 

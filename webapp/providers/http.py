@@ -154,12 +154,14 @@ class Answer:
 class Call(Lifeline):
     """One exchange with an upstream: one or several requests, by one thread; any thread may `cancel()` it.
 
-    `seconds`, counted from now, is the limit for all of it, `max_bytes` for each answer when unpacked.
+    `seconds`, counted from now, is the limit for all of it, `connect` for each connection, in seconds too,
+    `max_bytes` for each answer when unpacked.
     """
 
-    def __init__(self, seconds: float = 600.0, max_bytes: int = 16 * 2**20) -> None:
+    def __init__(self, seconds: float = 600.0, max_bytes: int = 16 * 2**20, connect: float = 10.0) -> None:
         super().__init__(seconds)
         self.max_bytes = max_bytes
+        self.connect = connect
 
     def get(self, url: str, **options: Any) -> Response:
         """`request` without a body."""
@@ -192,12 +194,11 @@ class Call(Lifeline):
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
         ca_file: str | None = None,
-        connect: float = 10.0,
         silence: float = 120.0,
     ) -> Iterator[Answer]:
         """Send this once and give the answer when its body begins; what is not read of it is dropped.
 
-        `connect` and `silence`, the limit for each wait, are in seconds.
+        `silence`, the limit for each wait, is in seconds.
         `proxy` begins with http, https, socks5 or socks5h, where the proxy looks names up; `ca_file` is a PEM file of
         authorities to trust besides the system's.
         Sends no cookie but what `headers` hold, follows no redirect, heeds neither environment nor netrc.
@@ -207,7 +208,7 @@ class Call(Lifeline):
         self.silence = silence
         with self.watched():
             with self.in_words():
-                answer = self._send(request, proxy, ca_file, connect)
+                answer = self._send(request, proxy, ca_file)
             with closing(answer):
                 _refuse_redirect(answer)
                 yield Answer(self, answer, bool(proxy) and _is_forwarded(str(request.url), str(proxy)))
@@ -229,15 +230,13 @@ class Call(Lifeline):
             self.check()
             raise failed(error) from error
 
-    def _send(
-        self, request: requests.PreparedRequest, proxy: str | None, ca_file: str | None, connect: float
-    ) -> requests.Response:
+    def _send(self, request: requests.PreparedRequest, proxy: str | None, ca_file: str | None) -> requests.Response:
         """The answer with its body still to be read, by `raw.read1`."""
         token = current.set(self)
         try:
             proxies = {"all": proxy} if proxy else None
             adapter = _mounted.get(origin(str(request.url))) or _network(ca_file)
-            return adapter.send(request, True, (connect, self.silence), proxies=proxies)
+            return adapter.send(request, True, (self.connect, self.silence), proxies=proxies)
         finally:
             current.reset(token)
 

@@ -14,7 +14,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.wait import wait_for_write
 
-from .faults import proxy_failed, unreachable
+from .base import NotConnected
+from .faults import failed, proxy_failed, unreachable
 from .lifeline import Lifeline, current
 
 IDLE_SECONDS = 1.0
@@ -35,7 +36,7 @@ class Connection(HTTPConnection):
             return connect(self.call, self._dns_host.strip("[]"), self.port, self.timeout or 10.0)
         except OSError as error:
             self.call.check()
-            raise unreachable(error, "The proxy" if self.proxy else "The upstream") from error
+            raise NotConnected.because(unreachable(error, "The proxy" if self.proxy else "The upstream")) from error
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is None:
@@ -77,9 +78,7 @@ class SecureConnection(Connection, HTTPSConnection):
             super().connect()
         except (OSError, HTTPException) as error:
             current.get().check()
-            if self.is_through:
-                raise
-            raise proxy_failed(error) from error
+            raise NotConnected.because(failed(error) if self.is_through else proxy_failed(error)) from error
 
     def _tunnel(self) -> None:
         super()._tunnel()
