@@ -8,7 +8,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -24,6 +24,7 @@ from tests.providers.upstream import (
     Asked,
     Peer,
     Upstream,
+    blackhole,
     cut,
     drip,
     pem,
@@ -82,21 +83,6 @@ def ended_within(seconds: float, future: "Future[ProviderError]") -> ProviderErr
     error = future.result(10)
     assert monotonic() - begun < seconds
     return error
-
-
-@contextmanager
-def blackhole(backlog: int = 0) -> Iterator[str]:
-    """An address of loopback where `connect()` waits: the listener's backlog is full."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=backlog))
-        while True:
-            filler = stack.enter_context(socket.socket())
-            filler.settimeout(0.1)
-            try:
-                filler.connect(listener.getsockname())
-            except TimeoutError:
-                break
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 # What is sent and what comes back

@@ -7,8 +7,8 @@ import ssl
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from http.client import parse_headers
@@ -149,7 +149,7 @@ class Upstream:
     `url` has no slash at its end; `asked` and `connections` grow while it runs.
     """
 
-    def __init__(self, default: Answer | None = None, tls: bool | ssl.SSLContext = False) -> None:
+    def __init__(self, default: Answer | None = None, tls: bool | ssl.SSLContext = False, port: int = 0) -> None:
         self.asked: list[Asked] = []
         self.connections = 0
         self.closed = 0
@@ -160,7 +160,7 @@ class Upstream:
         self._threads: list[threading.Thread] = []
         self._stopping = False
         self._tls = _tls_context() if tls is True else tls or None
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
 
@@ -257,6 +257,21 @@ class Upstream:
         except OSError:
             self.note_closed()
             raise
+
+
+@contextmanager
+def blackhole(backlog: int = 0) -> Iterator[str]:
+    """An address of loopback where `connect()` waits: the listener's backlog is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=backlog))
+        while True:
+            filler = stack.enter_context(socket.socket())
+            filler.settimeout(0.1)
+            try:
+                filler.connect(listener.getsockname())
+            except TimeoutError:
+                break
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def voigpt(words: str | Words = "Hello.", token: str = "token-{}") -> Answer:
