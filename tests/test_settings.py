@@ -112,6 +112,22 @@ def test_what_other_machines_may_reach_without_sign_in_is_open_to_all(given: dic
 
 
 @pytest.mark.parametrize(
+    ("given", "is_on"),
+    [
+        ({}, True),
+        ({"VOICHAT_BIND": "[::1]:80"}, True),
+        ({"VOICHAT_BIND": ":80"}, False),
+        ({"VOICHAT_HOSTS": "chat.example"}, False),
+        ({"VOICHAT_TRUSTED_PROXIES": "127.0.0.1"}, False),
+        ({"VOICHAT_DISCOVER": "off"}, False),
+        ({"VOICHAT_DISCOVER": "on", "VOICHAT_BIND": ":80"}, True),
+    ],
+)
+def test_discovery_is_on_while_only_this_machine_can_reach_voichat(given: dict[str, str], is_on: bool) -> None:
+    assert load(given).discovers is is_on
+
+
+@pytest.mark.parametrize(
     ("text", "quota"),
     [
         ("none", Quota()),

@@ -34,3 +34,23 @@ def test_parameters_reach_the_server_that_was_chosen() -> None:
         upstreams = providers.Upstreams(providers.table(settings, ProvidersFile()))
         list(upstreams.complete("openai/small", [{"role": "user", "content": "Hello"}], {"temperature": 0.5}).chunks)
     assert server.asked[-1].json["temperature"] == 0.5
+
+
+def names(given: dict[str, str]) -> list[str]:
+    settings = load({"VOICHAT_DISCOVER": "on"} | given)
+    rows = providers.table(settings, ProvidersFile())
+    return [local.name for local in providers.candidates(settings, ProvidersFile(), rows)]
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"VOICHAT_BIND": "127.0.0.1:9000"}, ["ollama", "llamacpp", "vllm", "lmstudio"]),
+        ({}, ["ollama", "llamacpp", "lmstudio"]),  # vLLM's port is our own
+        ({"OPENAI_BASE_URL": "http://localhost:11434/v1"}, ["llamacpp", "lmstudio"]),
+        ({"OPENAI_BASE_URL": "http://[::1]:8080/v1"}, ["ollama", "lmstudio"]),
+        ({"OPENAI_BASE_URL": "http://gpu.lan:8080/v1"}, ["ollama", "llamacpp", "lmstudio"]),
+    ],
+)
+def test_neither_ourselves_nor_what_is_set_up_is_looked_for(given: dict[str, str], found: list[str]) -> None:
+    assert names(given) == found

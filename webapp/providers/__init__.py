@@ -23,7 +23,7 @@ GUIDE = "Guide (built in, no language model)"
 KINDS: dict[str, type[AbstractProvider]] = {"openai": OpenAI, "voigpt": VoiGpt}
 TAKEN = {"openai": "OPENAI_BASE_URL", "voigpt": "VOIGPT_URL", "guide": "the built-in Guide"}
 
-__all__ = ["Choice", "Upstreams", "choices", "get", "init_app", "offers", "table"]
+__all__ = ["Choice", "Upstreams", "candidates", "choices", "get", "init_app", "offers", "table"]
 
 blueprint = Blueprint("providers", __name__, url_prefix="/providers")
 
@@ -80,7 +80,7 @@ def init_app(app: Flask, settings: Settings, written: ProvidersFile) -> Upstream
     """Raises `SettingsError`."""
     http.mount(EMBEDDED_URL, embedded.application(ROOT / "docs", sleep=lifeline.pause))
     rows = table(settings, written)
-    upstreams = Upstreams(rows, _found(settings, written, rows), settings.model or written.default)
+    upstreams = Upstreams(rows, candidates(settings, written, rows), settings.model or written.default)
     _refuse_unknown_default(upstreams, settings, written)
     app.extensions["providers"] = upstreams
     app.register_blueprint(blueprint)
@@ -149,7 +149,8 @@ def _voigpt(settings: Settings) -> Server:
     )
 
 
-def _found(settings: Settings, written: ProvidersFile, rows: Sequence[Upstream]) -> list[Local]:
+def candidates(settings: Settings, written: ProvidersFile, rows: Sequence[Upstream]) -> list[Local]:
+    """What may be looked for on this machine: not ourselves, and nothing that is set up."""
     if not settings.discovers:
         return []
     urls = [settings.openai_base_url, settings.voigpt_url, *(upstream.url for upstream in written.upstreams)]

@@ -6,17 +6,20 @@ from time import monotonic
 
 
 class Background:
-    """`work`, in a thread of its own, unless it was begun a moment ago."""
+    """`work`, in a thread of its own, unless it was begun a moment ago or is not done yet."""
 
     def __init__(self, name: str, work: Callable[[], None]) -> None:
         self._name = name
         self._work = work
         self._lock = Lock()
         self._begun_at = float("-inf")
+        self._thread: Thread | None = None
 
     def begin(self, every_seconds: float) -> None:
         with self._lock:
-            if monotonic() < self._begun_at + every_seconds:
+            is_busy = self._thread and self._thread.is_alive()
+            if is_busy or monotonic() < self._begun_at + every_seconds:
                 return
             self._begun_at = monotonic()
-        Thread(target=self._work, name=self._name, daemon=True).start()
+            self._thread = Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()

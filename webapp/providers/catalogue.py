@@ -13,7 +13,7 @@ MODEL_CHARACTERS = 200
 class Catalogue:
     """What is known now; the last list stays while the upstream is away.
 
-    `ask` has to end well within `ASKED_EVERY_SECONDS`. `first`, if there is one, is offered whatever the upstream says.
+    `first`, if there is one, is offered whatever the upstream says.
     """
 
     def __init__(self, ask: Callable[[], Sequence[str]], first: str = "") -> None:

@@ -46,10 +46,10 @@ class Local(Upstream):
     def look(self) -> None:
         """It is found if it says in a moment what models it has; one that was found may take its time."""
         try:
-            self._learn(http.Call(CHECK_SECONDS if self._is_here else FOUND_WITHIN_SECONDS))
-            self._is_here = self._was_here = True
+            self._is_here = self._learn(http.Call(CHECK_SECONDS if self._is_here else FOUND_WITHIN_SECONDS))
         except ProviderError:
             self._is_here = False
+        self._was_here = self._was_here or self._is_here
 
 
 class Discovery:
@@ -69,7 +69,7 @@ class Discovery:
 
 
 def candidates(ports_in_use: set[int], names_in_use: set[str], seconds: float, model: str) -> list[Local]:
-    """Those that may be looked for: not ourselves, and nothing that is set up. `model` is `provider/model`."""
+    """All but those in use. `model` is the default, `provider/model`."""
     chosen, _, first = model.partition("/")
     return [
         Local(

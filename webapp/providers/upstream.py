@@ -146,11 +146,13 @@ class Upstream:
             return self._catalogue.models()
         return tuple(self._written) or self._server.adapter.models()
 
-    def _learn(self, call: http.Call) -> None:
-        """Ask for the models here and now, also while it is left alone. Raises `ProviderError`."""
+    def _learn(self, call: http.Call) -> bool:
+        """Ask for the models here and now, also while it is left alone; are there any? Raises `ProviderError`."""
+        found = self._server.adapter.models(*self._means(), **self._way(call))
         if self._catalogue:
-            self._catalogue.learn(self._server.adapter.models(*self._means(), **self._way(call)))
+            self._catalogue.learn(found)
         self._cool_down.end()
+        return bool(found)
 
     def _ask_for_models(self) -> Sequence[str]:
         with self._cool_down.attempt():
