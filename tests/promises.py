@@ -149,7 +149,7 @@ BREAKS = {
     ),
     "providers/test_https::nothing_is_sent_to_whom_is_not_trusted": Break(
         "webapp/providers/http.py",
-        "return adapter.send(request, True, (connect, self.silence), proxies=proxies)",
+        "return adapter.send(request, True, (self.connect, self.silence), proxies=proxies)",
         "adapter._tls.check_hostname = False; return adapter.send(request, True, None, False, None, proxies)",
     ),
     "providers/test_http::a_redirect_is_not_followed": Break(

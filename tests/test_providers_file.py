@@ -10,6 +10,7 @@ from webapp.providers_file import Model, Preset, ProvidersFile, Upstream, load, 
 from webapp.settings import SettingsError
 from webapp.settings import load as load_settings
 
+ROOT = Path(__file__).resolve().parent.parent
 KEY = "sk-0123456789"
 WHOLE = """\
 default = "lab/llama3.2"
@@ -226,3 +227,13 @@ def test_a_key_that_others_on_the_way_may_read_is_worth_a_warning(file: Path, ur
     assert list(warnings(settings, parse(f'{text}key = "{KEY}"', file)))[1:] == [sentence] * is_warned
     assert len(list(warnings(settings, ProvidersFile()))) == is_warned
     assert list(warnings(load_settings({}), parse(text, file))) == []
+
+
+def test_the_example_of_the_manual_is_read_and_shows_every_key_of_an_upstream(file: Path) -> None:
+    manual = (ROOT / "docs" / "connecting.md").read_text()
+    [example] = re.findall(r"^```toml\n(.*?)^```$", manual, re.MULTILINE | re.DOTALL)
+    (file.parent / "keys" / "openrouter").write_text(KEY)
+    written = read(file, example)
+    assert [upstream.name for upstream in written.upstreams] == ["lab", "gpu", "openrouter", "site"]
+    shown = set(re.findall(r"^(?:\w+(?= =))|(?<=`)ca_file(?=`)", manual, re.MULTILINE))
+    assert shown == {"default", *(set(Upstream.__dataclass_fields__) - {"name", "place"}), "key_file"}

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from .parsers import EMBEDDED, PROXY_SCHEMES, certificates, is_loopback, one_of, upstream_url, web_url
 from .settings import Settings, SettingsError
 
+KINDS = ("openai", "voigpt")
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 KEY = re.compile(r"[!-~]+")
 CHOICE = re.compile(r"[a-z0-9_-]+/\S.*")
@@ -172,7 +173,7 @@ class _Table:
 def _upstream(table: _Table) -> Upstream:
     found = table.read(
         {
-            "kind": one_of("openai", "voigpt"),
+            "kind": one_of(*KINDS),
             "label": _line(LABEL_CHARACTERS),
             "url": _text(upstream_url),
             "key": _key,

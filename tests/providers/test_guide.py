@@ -40,14 +40,12 @@ def guide(pauses: list[float]) -> Guide:
     ("question", "section"),
     [
         ("How do I connect my model?", "Connecting a model: Connect your model"),
-        (
-            "can I use Ollama?",
-            "Connecting a model: Any OpenAI-compatible server (Ollama, vLLM, llama.cpp, LM Studio, OpenAI)",
-        ),
-        (
-            "OPENAI_API_KEY",
-            "Connecting a model: Any OpenAI-compatible server (Ollama, vLLM, llama.cpp, LM Studio, OpenAI)",
-        ),
+        ("can I use Ollama?", "Connecting a model: Ollama"),
+        ("connect LM Studio", "Connecting a model: LM Studio"),
+        ("is OpenRouter possible", "Connecting a model: OpenRouter"),
+        ("OPENAI_API_KEY", "Connecting a model: OpenAI and its API key"),
+        ("several upstreams at once", "Connecting a model: Several upstreams at once: providers.toml"),
+        ("what is VOICHAT_DISCOVER", "Connecting a model: Found on this machine: discovery"),
         ("where do I put my access token", "Connecting a model: An access token for the upstream"),
         ("set a proxy for VoiGpt", "Connecting a model: Reach the upstream through a proxy"),
         ("Is the upstream working?", "Connecting a model: Is the upstream working? The status page"),

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.providers.upstream import Upstream, openai
-from webapp import providers
+from webapp import providers, providers_file
 from webapp.providers_file import ProvidersFile
 from webapp.settings import load
 
@@ -40,6 +40,10 @@ def names(given: dict[str, str]) -> list[str]:
     settings = load({"VOICHAT_DISCOVER": "on"} | given)
     rows = providers.table(settings, ProvidersFile())
     return [local.name for local in providers.candidates(settings, ProvidersFile(), rows)]
+
+
+def test_the_file_may_name_every_kind_of_adapter() -> None:
+    assert list(providers.KINDS) == list(providers_file.KINDS)
 
 
 @pytest.mark.parametrize(
