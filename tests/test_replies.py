@@ -17,7 +17,7 @@ from webapp.chats.records import Draft, Message
 from webapp.chats.replies import Replies
 from webapp.chats.writers import OUR_FAULT
 from webapp.db import Database
-from webapp.providers.base import Chunk, Completion, Finish, Messages, ProviderError, Reasoning, Usage
+from webapp.providers.base import Chunk, Completion, Finish, Messages, Parameters, ProviderError, Reasoning, Usage
 
 ALICE = "a" * 32
 MODEL = "voigpt/gpt-3.5-turbo"
@@ -32,7 +32,7 @@ class Provider:
         self.may_answer = threading.Event()
         self.cancelled = threading.Event()
 
-    def complete(self, _model: str, messages: Messages) -> Completion:
+    def complete(self, _model: str, messages: Messages, _parameters: Parameters) -> Completion:
         return Completion(self._chunks([message["content"] for message in messages]), self.cancel)
 
     def cancel(self) -> None:

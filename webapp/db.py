@@ -46,6 +46,7 @@ __all__ = [
     "messages",
     "metadata",
     "meters",
+    "presets",
     "sessions",
     "submissions",
 ]
@@ -63,6 +64,18 @@ metadata = MetaData(
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     }
 )
+
+
+def _instructions() -> list[Column[Any]]:
+    """What a model is told besides a chat; NULL is left to the model."""
+    return [
+        Column("system", Text, nullable=False, server_default=text("''")),
+        Column("temperature", Double),
+        Column("top_p", Double),
+        Column("max_tokens", Integer),
+        Column("seed", BigInteger),
+    ]
+
 
 # Ids are 128 random bits in hex; times are seconds since 1970, UTC.
 
@@ -86,6 +99,7 @@ conversations = Table(
     Column("last_seq", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
+    *_instructions(),
     Index("ix_conversations_owner_id_updated_at", "owner_id", "updated_at"),
 )
 
@@ -115,6 +129,7 @@ messages = Table(
     Column("finish_reason", Text, nullable=False, server_default=text("''")),
     Column("prompt_tokens", BigInteger),
     Column("completion_tokens", BigInteger),
+    Column("seen_from", String(32)),
     UniqueConstraint("conversation_id", "seq"),
 )
 # Literal words, not parameters: only then can SQLite prove that the partial index serves a query.
@@ -127,6 +142,17 @@ submissions = Table(
     metadata,
     Column("key", String(64), primary_key=True),
     Column("message_id", String(32), nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+presets = Table(
+    "presets",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner_id", String(32), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    *_instructions(),
     Column("created_at", Double, nullable=False),
 )
 

@@ -3,7 +3,7 @@
 import secrets
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from hashlib import sha256
 from math import inf
 from time import time
@@ -24,9 +24,9 @@ from sqlalchemy import (
 )
 
 from .. import markdown
-from ..db import Database, conversations, messages, submissions
-from ..providers import base
+from ..db import Database, conversations, messages, presets, submissions
 from . import lease
+from .instructions import Changed, Instructions, version
 from .records import Conversation, Draft, Gone, Message, NotFound, Sent, Siblings
 from .text import title
 
@@ -43,6 +43,7 @@ def begin(database: Database, owner: str, draft: Draft, admit: lease.Admit = lea
         sent = Sent(new_id(), new_id())
         if not _is_first(database, connection, key, sent):
             return _sent_before(connection, key)
+        draft = _with_preset(draft)
         connection.execute(insert(conversations).values(_conversation(sent.conversation_id, owner, draft)))
         admit(connection, _add_message_and_reply(connection, sent, draft, html, None))
         return sent
@@ -96,6 +97,23 @@ def conversation(database: Database, owner: str, conversation_id: str) -> Conver
     return Conversation(**row)
 
 
+def instructions(database: Database, owner: str, conversation_id: str) -> Instructions:
+    """Those that count from the next reply on. Raises `NotFound`."""
+    with database.read() as connection:
+        return _instructions(connection, _mine(owner, conversation_id))
+
+
+def instruct(database: Database, owner: str, conversation_id: str, told: Instructions, seen: str) -> None:
+    """Store them. Raises `NotFound`, and `Changed` unless `seen` is empty or the version that is stored."""
+    mine = _mine(owner, conversation_id)
+    with database.write() as connection:
+        _lock(connection, owner, conversation_id)
+        now = _instructions(connection, mine)
+        if seen and version(now) not in (seen, version(told)):
+            raise Changed(now)
+        connection.execute(update(conversations).where(mine).values(asdict(told)))
+
+
 def recent(database: Database, owner: str, before: float = inf) -> list[Conversation]:
     """At most `PAGE` of the owner's conversations, last written to before `before`, the newest first."""
     query = (
@@ -117,11 +135,12 @@ def branch(database: Database, owner: str, conversation_id: str, at: str = "") -
         return _path(connection, conversation_id, leaf_id)
 
 
-def context(database: Database, conversation_id: str, leaf_id: str) -> list[base.Message]:
-    """What an upstream is told: the branch up to `leaf_id`, without replies that never got a word."""
+def context(database: Database, conversation_id: str, leaf_id: str) -> tuple[Instructions, list[Message]]:
+    """What an upstream may be told: the branch up to `leaf_id`, without replies that never got a word."""
     with database.read() as connection:
+        told = _instructions(connection, conversations.c.id == conversation_id)
         said = _path(connection, conversation_id, leaf_id)
-    return [_told(message) for message in said if message.text]
+    return told, [message for message in said if message.text]
 
 
 def message(database: Database, owner: str, conversation_id: str, message_id: str) -> Message:
@@ -154,20 +173,17 @@ def siblings(database: Database, branch: Sequence[Message]) -> dict[str, Sibling
 
 
 def adopt(database: Database, from_owner: str, to_owner: str) -> None:
-    """All chats of one owner become the other's."""
+    """All chats and presets of one owner become the other's."""
     with database.write() as connection:
-        theirs = update(conversations).where(conversations.c.owner_id == from_owner)
-        connection.execute(theirs.values(owner_id=to_owner))
+        for table in (conversations, presets):
+            connection.execute(update(table).where(table.c.owner_id == from_owner).values(owner_id=to_owner))
 
 
 def delete_all(database: Database, owner: str) -> None:
-    """Of what was sent only the hashes stay, so that a late resend is `Gone`."""
+    """Chats and presets. Of what was sent only the hashes stay, so that a late resend is `Gone`."""
     with database.write() as connection:
-        connection.execute(delete(conversations).where(conversations.c.owner_id == owner))
-
-
-def _told(message: Message) -> base.Message:
-    return {"role": "user" if message.role == "user" else "assistant", "content": message.text}
+        for table in (conversations, presets):
+            connection.execute(delete(table).where(table.c.owner_id == owner))
 
 
 def new_id() -> str:
@@ -176,8 +192,21 @@ def new_id() -> str:
 
 def _submission_key(owner: str, draft: Draft, conversation_id: str) -> str:
     """Empty for a form without a submit id, which is always new."""
-    parts = [owner, draft.submit_id, conversation_id, draft.parent_id or "", draft.model, draft.words]
+    parts = [owner, draft.submit_id, conversation_id, draft.parent_id or "", draft.model, draft.words, *_wished(draft)]
     return sha256("\0".join(parts).encode()).hexdigest() if draft.submit_id else ""
+
+
+def _wished(draft: Draft) -> list[str]:
+    """As it was sent: an edited preset makes no other submit of it. Nothing if nothing was wished for."""
+    preset = draft.preset.id if draft.preset else ""
+    return [preset, version(draft.instructions)] if preset or draft.instructions.set else []
+
+
+def _with_preset(draft: Draft) -> Draft:
+    if draft.preset is None:
+        return draft
+    told = draft.instructions.over(draft.preset.instructions)
+    return replace(draft, model=draft.preset.model or draft.model, instructions=told)
 
 
 def _is_first(database: Database, connection: Connection, key: str, sent: Sent) -> bool:
@@ -254,7 +283,14 @@ def _waiting(reply_id: str, parent_id: str | None, seq: int) -> dict[str, Any]:
 def _conversation(conversation_id: str, owner: str, draft: Draft) -> dict[str, object]:
     now = time()
     named = dict(id=conversation_id, owner_id=owner, title=title(draft.words), model=draft.model)
-    return named | dict(last_seq=0, created_at=now, updated_at=now)
+    return named | dict(last_seq=0, created_at=now, updated_at=now) | asdict(draft.instructions)
+
+
+def _instructions(connection: Connection, of: ColumnElement[bool]) -> Instructions:
+    row = connection.execute(select(*_columns(Instructions, conversations)).where(of)).mappings().first()
+    if row is None:
+        raise NotFound
+    return Instructions(**row)
 
 
 def _mine(owner: str, conversation_id: str) -> ColumnElement[bool]:

@@ -60,6 +60,7 @@ class Outcome:
     finish_reason: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    seen_from: str | None = None
 
 
 @dataclass(frozen=True)

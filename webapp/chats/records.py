@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .endings import LENGTH
+from .instructions import NOTHING, Instructions, Preset
 
 BROKEN_OFF = ("failed", "interrupted", "stopped")
 
@@ -62,6 +63,8 @@ class Message:
     finish_reason: str
     prompt_tokens: int | None
     completion_tokens: int | None
+    seen_from: str | None
+    """Of a reply: the oldest message that its model was sent, if older ones were left out."""
 
     @property
     def is_settled(self) -> bool:
@@ -84,12 +87,17 @@ class Message:
 
 @dataclass(frozen=True)
 class Draft:
-    """What a person sends: `words` cleaned, `model` as `provider/model`, `submit_id` empty if the form had none."""
+    """What a person sends: `words` cleaned, `model` as `provider/model`, `submit_id` empty if the form had none.
+
+    A new chat takes `instructions`, and from `preset` whatever they leave open; a preset's model goes before `model`.
+    """
 
     words: str
     model: str
     submit_id: str = ""
     parent_id: str | None = None
+    instructions: Instructions = NOTHING
+    preset: Preset | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from time import monotonic, time
 from ..db import Database, DatabaseError
 from . import lease
 from .live import Followers, Seat, View
-from .writers import Complete, Writers
+from .writers import Budget, Complete, Writers
 
 TICK_SECONDS = 0.25
 FLUSH_SECONDS = 0.1
@@ -18,15 +18,29 @@ HOMEWARD_SECONDS = 1.0  # other workers cut their replies at the same time
 log = logging.getLogger(__name__)
 
 
+def _unknown(_model: str) -> None: ...
+
+
 class Replies:
-    """One a process. `complete(model, messages)` begins a completion; it and its chunks may raise `ProviderError`."""
+    """One a process. `complete` begins a completion; it and its chunks may raise `ProviderError`.
+
+    `budget(model)` is how many tokens the model takes; None is not known, and leaves nothing of a chat out.
+    """
 
     def __init__(
-        self, database: Database, complete: Complete, *, places: int, caps: lease.Caps, seats: int, seats_each: int
+        self,
+        database: Database,
+        complete: Complete,
+        *,
+        places: int,
+        caps: lease.Caps,
+        seats: int,
+        seats_each: int,
+        budget: Budget = _unknown,
     ) -> None:
         self._database = database
         self._caps = caps
-        self._writers = Writers(database, complete, places, caps, self._shown, self._ended)
+        self._writers = Writers(database, complete, budget, places, caps, self._shown, self._ended)
         self._followers = Followers(seats, seats_each, self._is_unsettled, self._writers.said)
         self._closed = Event()
         self._opening = Lock()

@@ -10,8 +10,8 @@ from typing import TypeAlias
 from .. import markdown
 from ..db import Database, DatabaseError
 from ..outages import outage
-from ..providers.base import Completion, Message, Messages, ProviderError
-from . import endings, history, lease
+from ..providers.base import Completion, Message, Messages, Parameters, ProviderError
+from . import endings, history, lease, prompt, records
 from .lease import Claim, Outcome
 from .records import Said
 from .text import cleaned
@@ -22,7 +22,9 @@ CUTTING_SECONDS = 5.0
 OUR_FAULT = "Something went wrong on this server; its log says what."
 GO_ON = "Go on exactly where you stopped, without repeating anything."
 
-Complete: TypeAlias = Callable[[str, Messages], Completion]
+Complete: TypeAlias = Callable[[str, Messages, Parameters], Completion]
+# How many tokens a model takes in all, if that is known.
+Budget: TypeAlias = Callable[[str], int | None]
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class Writers:
         self,
         database: Database,
         complete: Complete,
+        budget: Budget,
         places: int,
         caps: lease.Caps,
         shown: Callable[[str], None],
@@ -41,6 +44,7 @@ class Writers:
     ) -> None:
         self._database = database
         self._complete = complete
+        self._budget = budget
         self._caps = caps
         self._shown = shown
         self._ended = ended
@@ -176,7 +180,7 @@ class Writers:
             problem = endings.remark(reason)
         elif status == "complete":
             status, text, problem = "failed", "", endings.excuse(reason)
-        return Outcome(status, text, problem, "", 0, reasoning, reason, *tokens)
+        return Outcome(status, text, problem, "", 0, reasoning, reason, *tokens, writing.seen_from)
 
     def _ending(self, writing: Writing) -> tuple[str, str]:
         """Writes all that comes; returns how it ended, as status and problem."""
@@ -200,8 +204,11 @@ class Writers:
         if self._closing.is_set():
             writing.cancel()
         claim = writing.claim
-        told = history.context(self._database, claim.conversation_id, claim.parent_id)
-        return writing.begin(self._complete(claim.model, [*told, *_so_far(claim.text)]))
+        instructions, said = history.context(self._database, claim.conversation_id, claim.parent_id)
+        messages = [*map(_told, said), *_so_far(claim.text)]
+        asked = prompt.compose(instructions, messages, len(said) - 1, self._budget(claim.model))
+        writing.seen_from = said[asked.first].id if asked.first else None
+        return writing.begin(self._complete(claim.model, asked.messages, asked.parameters))
 
     def _settle(self, claim: Claim, outcome: Outcome) -> None:
         """A database that is away must not cost the text: it is kept here for as long as this process lives."""
@@ -222,6 +229,10 @@ class Writers:
                 raise
             return False
         return True
+
+
+def _told(message: records.Message) -> Message:
+    return Message(role="user" if message.role == "user" else "assistant", content=message.text)
 
 
 def _so_far(text: str) -> Messages:

@@ -20,6 +20,7 @@ class Writing:
         self.claim = claim
         self.shown = Said(claim.text, claim.reasoning)
         self.is_stopped = False
+        self.seen_from: str | None = None
         self.finish_reason = ""
         self._text, self._reasoning = self.shown
         self._words, self._thoughts = Cleaner(), Cleaner()

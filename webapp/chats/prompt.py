@@ -1,0 +1,56 @@
+"""What an upstream is sent: the system prompt, and as much of the chat as its model takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from ..providers.base import Message, Messages, Parameters, ProviderError
+from .instructions import Instructions
+
+BYTES_A_TOKEN = 3
+TOKENS_A_MESSAGE = 4  # its role, and what parts it from the next
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """`first` is the index of the oldest message of the chat that is sent."""
+
+    messages: Messages
+    parameters: Parameters
+    first: int
+
+
+def compose(instructions: Instructions, said: Sequence[Message], last: int, context: int | None) -> Prompt:
+    """As much of `said` as fits into `context` tokens beside the system prompt and the answer; None takes all.
+
+    The oldest turns are left out first, each as a whole: a question and its answer. From the index `last` on
+    everything is sent. Raises `ProviderError` if that alone is too long.
+    """
+    system = [Message(role="system", content=instructions.system)] if instructions.system else []
+    first = 0 if context is None else _first(instructions, system, said, last, context)
+    return Prompt([*system, *said[first:]], instructions.parameters, first)
+
+
+def tokens(message: Message) -> int:
+    """An estimate that is rather too high: tokenizers differ, and none is at hand.
+
+    Three bytes of UTF-8 are a token: English has four to five bytes a token and Russian as many, code three to four,
+    Chinese and Japanese about three. Long rows of digits or of emoji may take more than this says.
+    """
+    return TOKENS_A_MESSAGE + ceil(len(message["content"].encode()) / BYTES_A_TOKEN)
+
+
+def _first(
+    instructions: Instructions, system: Sequence[Message], said: Sequence[Message], last: int, context: int
+) -> int:
+    answer = instructions.max_tokens or context // 4
+    needed = sum(map(tokens, [*system, *said]))
+    for index, message in enumerate(said[: last + 1]):
+        if message["role"] == "user" and needed + answer <= context:
+            return index
+        needed -= tokens(message) if index < last else 0
+    raise ProviderError(
+        f"This is too long for the model: with the system prompt it has about {needed:,} tokens,"
+        f" and the model takes {context:,}, of which {answer:,} are kept for its answer.",
+        again=False,
+    )
