@@ -36,6 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         caps=Caps(settings.replies_each, settings.replies_all),
         seats=settings.seats,
         seats_each=settings.seats_each,
+        budget=upstreams.context,
     )
     limits = Limits(settings.limit_owner, settings.limit_address, settings.limit_everybody)
     pages.init_app(app, House(settings, database, replies, limits))

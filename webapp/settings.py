@@ -37,6 +37,7 @@ from .parsers import (
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET_CHARACTERS = 16
+FORM_BYTES = 320 * 1024  # a system prompt and whatever else a form holds besides a message
 LOOPBACK_HOSTS = ("localhost", ".localhost", "127.0.0.1", "[::1]")
 
 
@@ -348,7 +349,7 @@ class Settings:
     @property
     def body_bytes(self) -> int:
         """A character takes at most 12 bytes in a form: four of UTF-8, each as %XX."""
-        return self.message_characters * 12 + 65536
+        return self.message_characters * 12 + FORM_BYTES
 
     @property
     def seats(self) -> int:

@@ -23,7 +23,10 @@ class Article:
 
 
 class Page(HTMLParser):
-    """`fields` are those of the composer, `action` is its address, both empty without one."""
+    """`fields` are those of its forms, `action` is the composer's address, both empty without one.
+
+    `options` are the models, `presets` what else may be picked.
+    """
 
     def __init__(self, answer: TestResponse) -> None:
         super().__init__()
@@ -33,18 +36,20 @@ class Page(HTMLParser):
         self.articles: list[Article] = []
         self.fields: dict[str, str] = {}
         self.options: list[str] = []
+        self.presets: list[str] = []
         self.attempts: list[str] = []
         self.action = ""
         self.text = ""
         self.title = ""
         self._open: list[str] = []
+        self._typing = self._picking = ""
         self.feed(answer.text)
         self.close()
 
     @property
     def words(self) -> str:
-        """What stands in the composer: the parser drops the first line end of a textarea."""
-        return self.fields.get("message", "").removeprefix("\n")
+        """What stands in the composer."""
+        return self.fields.get("message", "")
 
     @property
     def said(self) -> list[str]:
@@ -76,22 +81,28 @@ class Page(HTMLParser):
         if tag == "form" and found.get("id") == "composer":
             self.action = found["action"]
         elif tag == "option":
-            self.options.append(found["value"])
+            (self.presets if self._picking == "preset" else self.options).append(found["value"])
             if "selected" in found:
-                self.fields["model"] = found["value"]
+                self.fields[self._picking] = found["value"]
         elif found.get("name") == "attempt":
             self.attempts.append(found["value"])
         elif "name" in found:
             self.fields[found["name"]] = found.get("value", "")
+            if tag == "textarea":
+                self._typing = found["name"]
+            elif tag == "select":
+                self._picking = found["name"]
 
     def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":  # a browser drops the first line end
+            self.fields[self._typing] = self.fields[self._typing].removeprefix("\n")
         while self._open and self._open.pop() != tag:
             pass
 
     def handle_data(self, data: str) -> None:
         self.text += data
         if "textarea" in self._open:
-            self.fields["message"] += data
+            self.fields[self._typing] += data
         elif "article" in self._open:
             self.articles[-1].text += data
         elif "title" in self._open:

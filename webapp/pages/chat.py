@@ -9,13 +9,15 @@ from flask import Blueprint, Response, redirect, render_template, request, strea
 from werkzeug.wrappers import Response as Redirect
 
 from ..chats import history, lease
-from ..chats.records import Message, NotFound
+from ..chats.records import Message
 from ..chats.text import cleaned
-from ..users.limits import Sender
-from ..web import addresses, signin
+from ..web import signin
 from . import composer, plain, rendering
+from .fields import Typed
 from .house import house
 from .live import Live
+from .visitor import owner as _owner
+from .visitor import sender as _sender
 
 blueprint = Blueprint("chat", __name__)
 
@@ -23,7 +25,8 @@ blueprint = Blueprint("chat", __name__)
 @blueprint.get("/")
 def new() -> Response:
     words = cleaned(request.args.get("q", ""))
-    page = Response(render_template("chat/new.html", composer=composer.fresh(url_for(".begin"), words)))
+    typed = Typed(preset=cleaned(request.args.get("preset", "")))
+    page = Response(render_template("chat/new.html", composer=composer.fresh(url_for(".begin"), words, typed=typed)))
     # With no-store, Back would fetch another submit id for the words that the browser restores, and Send send twice.
     page.headers["Cache-Control"] = "private, no-cache"
     return page
@@ -31,7 +34,7 @@ def new() -> Response:
 
 @blueprint.post("/chats")
 def begin() -> Redirect:
-    draft = composer.draft()
+    draft = composer.first_draft()
     owner = signin.owner_for(draft.submit_id, partial(house().limits.check, _sender("")))
     sent = history.begin(house().database, owner, draft, _admit(owner))
     return _to_chat(sent.conversation_id)
@@ -88,7 +91,8 @@ def show(conversation_id: str) -> Response:
     conversation = history.conversation(house().database, owner, conversation_id)
     messages = history.branch(house().database, owner, conversation_id, at)
     page = {"conversation": conversation, "messages": messages, "at": at, "composer": _composer(messages, at)}
-    page |= {"siblings": history.siblings(house().database, messages)}
+    page |= {"siblings": history.siblings(house().database, messages), "seen_from": _seen_from(messages)}
+    page |= {"is_instructed": bool(history.instructions(house().database, owner, conversation_id).set)}
     # Last, for what fails before the response is there would not give it back.
     seat = None if request.method == "HEAD" or all(map(_is_settled, messages)) else house().replies.seat(owner)
     live = Live(seat, house(), owner, has_css=_has_css()) if seat else None
@@ -125,6 +129,12 @@ def _stopped(conversation_id: str, at: str) -> Redirect | Response:
     return _to_chat(conversation_id, at=at)
 
 
+def _seen_from(messages: list[Message]) -> str | None:
+    """The oldest message that the newest answer was made from, if older ones were left out."""
+    answers = [message for message in messages if message.role == "assistant" and message.is_settled and message.text]
+    return answers[-1].seen_from if answers else None
+
+
 def _is_settled(message: Message) -> bool:
     return message.is_settled
 
@@ -148,17 +158,6 @@ def _branch(conversation_id: str) -> str:
     """The message whose branch the form's page showed; empty for the newest branch. Raises `NotFound`."""
     at = cleaned(request.form.get("at", ""))
     return history.message(house().database, _owner(), conversation_id, at).id if at else ""
-
-
-def _owner() -> str:
-    owner = signin.owner()
-    if owner is None:
-        raise NotFound
-    return owner
-
-
-def _sender(owner: str) -> Sender:
-    return Sender(owner, addresses.key())
 
 
 def _admit(owner: str) -> lease.Admit:

@@ -1,5 +1,6 @@
 """The form that sends a message: what it shows, and what comes back from it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http import HTTPStatus
@@ -10,14 +11,18 @@ from flask import abort, request, url_for
 from werkzeug.exceptions import HTTPException
 
 from .. import providers
+from ..chats.instructions import Preset
 from ..chats.records import Draft
-from ..chats.text import cleaned
 from ..providers import Choice
-from ..providers.base import ProviderError
 from ..web import signin, submit
+from . import fields, picker
+from .fields import NOTHING_TYPED, Typed
 from .house import house
 
 SUBMIT_ID_CHARACTERS = 200
+
+# Whose forms hold what a new chat is told: its own, and the one that keeps it while the person signs in.
+TELLING = {"chat.begin", "auth.sign_in"}
 
 # Errors after which the same form would fail again, or bring in the submit id of another site's form.
 START_ANEW = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}
@@ -39,6 +44,15 @@ class Composer:
     words: str = ""
     model: str = ""
     parent: str = ""
+    typed: Typed = NOTHING_TYPED
+
+    @property
+    def begins_chat(self) -> bool:
+        return self.action == url_for("chat.begin")
+
+    @cached_property
+    def presets(self) -> Mapping[str, Sequence[Preset]]:
+        return picker.groups()
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -53,18 +67,22 @@ class Composer:
         return house().settings.message_characters
 
 
-def fresh(action: str, words: str = "", model: str = "", parent: str = "") -> Composer:
-    return Composer(action, submit.new_id(), words, model, parent)
+def fresh(action: str, words: str = "", model: str = "", parent: str = "", typed: Typed = NOTHING_TYPED) -> Composer:
+    return Composer(action, submit.new_id(), words, model, parent, typed)
 
 
 def kept() -> Composer:
     """The form as it was sent, whatever it was; empty if it cannot be read."""
     try:
-        submit_id = _field("submit_id")
+        submit_id = fields.text("submit_id")
         is_sane = 0 < len(submit_id) <= SUBMIT_ID_CHARACTERS
-        action = f"{request.script_root}{request.path}"
         return Composer(
-            action, submit_id if is_sane else submit.new_id(), _field("message"), _field("model"), _field("parent")
+            action=f"{request.script_root}{request.path}",
+            submit_id=submit_id if is_sane else submit.new_id(),
+            words=fields.text("message"),
+            model=fields.text("model"),
+            parent=fields.text("parent"),
+            typed=fields.typed(with_preset=True) if request.endpoint in TELLING else NOTHING_TYPED,
         )
     except HTTPException:
         return fresh("")
@@ -75,48 +93,40 @@ def again(status: int) -> Composer | None:
     sent = kept()
     if not sent.words.strip() or not signin.is_welcome():
         return None
-    if status in START_ANEW or len(_field("submit_id")) > SUBMIT_ID_CHARACTERS:
-        sent = fresh(url_for("chat.begin"), sent.words, sent.model)
+    if status in START_ANEW or len(fields.text("submit_id")) > SUBMIT_ID_CHARACTERS:
+        sent = fresh(url_for("chat.begin"), sent.words, sent.model, typed=sent.typed)
     return sent if not sent.model or providers.offers(sent.model) else replace(sent, model="")
 
 
 def draft() -> Draft:
     """What the person sent. Aborts with 400 or 413 and a sentence."""
-    words = _field("message")
+    words = fields.text("message")
     if not any(character.isprintable() for character in words.strip()):
         abort(HTTPStatus.BAD_REQUEST, "Write something first: the message is empty.")
-    _limit("message", words, house().settings.message_characters)
-    return Draft(words, _model(), submit_id(), _field("parent") or None)
+    fields.limit("message", words, house().settings.message_characters)
+    return Draft(words, _model(), submit_id(), fields.text("parent") or None)
+
+
+def first_draft() -> Draft:
+    """As `draft`, with what the model of a new chat is told."""
+    typed = fields.typed(with_preset=True)
+    preset = picker.chosen(typed.preset)
+    if preset and preset.model:
+        fields.offered(preset.model)
+    return replace(draft(), instructions=fields.instructions(typed), preset=preset)
 
 
 def submit_id() -> str:
     """Aborts with 413 and a sentence."""
-    _limit("submit id", _field("submit_id"), SUBMIT_ID_CHARACTERS)
-    return _field("submit_id")
+    fields.limit("submit id", fields.text("submit_id"), SUBMIT_ID_CHARACTERS)
+    return fields.text("submit_id")
 
 
 def _model() -> str:
-    choice = _field("model") or providers.choices()[0].value
-    try:
-        providers.get(choice)
-    except ProviderError as error:
-        abort(HTTPStatus.BAD_REQUEST, str(error))
-    return choice
+    return fields.offered(fields.text("model") or providers.choices()[0].value)
 
 
 def _grouped(choices: list[Choice]) -> list[Group]:
     found = [Group(label, list(them)) for label, them in groupby(choices, lambda choice: choice.group)]
     is_one = len(found) == 1
     return [Group("", them) if is_one or them[0].label == label else Group(label, them) for label, them in found]
-
-
-def _limit(what: str, text: str, most: int) -> None:
-    if len(text) > most:
-        abort(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"The {what} has {len(text):,} characters; at most {most:,} are taken. Shorten it and send it again.",
-        )
-
-
-def _field(name: str) -> str:
-    return cleaned(request.form.get(name, ""))

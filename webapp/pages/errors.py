@@ -13,7 +13,7 @@ from ..chats.records import Gone, NotFound
 from ..db import DatabaseError
 from ..outages import outage
 from ..users.limits import LimitReached
-from . import composer, rendering
+from . import composer, fields, rendering
 from .house import house
 
 log = logging.getLogger(__name__)
@@ -60,9 +60,17 @@ def page(status: int, sentence: str = "", next_step: str = "") -> tuple[str, int
         sentence=sentence or advice.sentence,
         next_step=next_step or advice.next_step,
         composer=composer.again(status) if request.method == "POST" else None,
-        words=composer.kept().words if request.method == "POST" else "",
+        words=_words() if request.method == "POST" else "",
     )
     return html, status
+
+
+def _words() -> str:
+    """What the person wrote: a message, or else a system prompt."""
+    try:
+        return fields.text("message") or fields.text("system")
+    except HTTPException:
+        return ""
 
 
 def _not_found(_error: NotFound) -> tuple[str, int]:

@@ -7,6 +7,7 @@ from flask import Flask, g
 from markupsafe import Markup
 
 from .. import markdown, providers
+from ..chats.instructions import PARAMETERS
 from ..chats.records import Message
 
 FLUSH = "\0"  # no text holds NUL: it is replaced at the door
@@ -18,7 +19,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(clock)
     app.add_template_filter(grouped)
     app.add_template_filter(model_label)
-    app.jinja_env.globals["flush"] = FLUSH
+    app.jinja_env.globals.update(flush=FLUSH, parameters=PARAMETERS)
 
 
 def html(message: Message) -> Markup:

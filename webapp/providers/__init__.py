@@ -8,7 +8,7 @@ from flask import Blueprint, Flask, current_app, render_template
 
 from .. import providers_file
 from ..parsers import EMBEDDED, is_loopback
-from ..providers_file import ProvidersFile
+from ..providers_file import Preset, ProvidersFile
 from ..settings import ROOT, Settings, SettingsError
 from . import discovery, embedded, http, lifeline
 from .base import NO_PARAMETERS, AbstractProvider, Completion, Messages, Parameters, ProviderError
@@ -23,7 +23,7 @@ GUIDE = "Guide (built in, no language model)"
 KINDS: dict[str, type[AbstractProvider]] = {"openai": OpenAI, "voigpt": VoiGpt}
 TAKEN = {"openai": "OPENAI_BASE_URL", "voigpt": "VOIGPT_URL", "guide": "the built-in Guide"}
 
-__all__ = ["Choice", "Upstreams", "candidates", "choices", "get", "init_app", "offers", "table"]
+__all__ = ["Choice", "Upstreams", "candidates", "choices", "get", "init_app", "offers", "presets", "table"]
 
 blueprint = Blueprint("providers", __name__, url_prefix="/providers")
 
@@ -31,7 +31,14 @@ blueprint = Blueprint("providers", __name__, url_prefix="/providers")
 class Upstreams:
     """All of them, the default first; what was found on this machine before the Guide."""
 
-    def __init__(self, configured: Sequence[Upstream], found: Sequence[Local] = (), default: str = "") -> None:
+    def __init__(
+        self,
+        configured: Sequence[Upstream],
+        found: Sequence[Local] = (),
+        default: str = "",
+        presets: Sequence[Preset] = (),
+    ) -> None:
+        self.presets = presets
         real = [upstream for upstream in configured if not upstream.is_guide]
         guides = [upstream for upstream in configured if upstream.is_guide]
         self._by_name: dict[str, Upstream] = {upstream.name: upstream for upstream in (*real, *found, *guides)}
@@ -80,8 +87,11 @@ def init_app(app: Flask, settings: Settings, written: ProvidersFile) -> Upstream
     """Raises `SettingsError`."""
     http.mount(EMBEDDED_URL, embedded.application(ROOT / "docs", sleep=lifeline.pause))
     rows = table(settings, written)
-    upstreams = Upstreams(rows, candidates(settings, written, rows), settings.model or written.default)
-    _refuse_unknown_default(upstreams, settings, written)
+    found, default = candidates(settings, written, rows), settings.model or written.default
+    upstreams = Upstreams(rows, found, default, written.presets)
+    _refuse_unknown(upstreams, "VOICHAT_MODEL" if settings.model else f"{written.default_place}: default", default)
+    for preset in written.presets:
+        _refuse_unknown(upstreams, f"{preset.place}: model", preset.model)
     app.extensions["providers"] = upstreams
     app.register_blueprint(blueprint)
     return upstreams
@@ -178,16 +188,14 @@ def _refuse_same_names(servers: Sequence[Server], written: ProvidersFile) -> Non
             raise SettingsError(f"{upstream.place}: the name {upstream.name} is that of {taken}; choose another.")
 
 
-def _refuse_unknown_default(upstreams: Upstreams, settings: Settings, written: ProvidersFile) -> None:
-    default = settings.model or written.default
+def _refuse_unknown(upstreams: Upstreams, where: str, choice: str) -> None:
     try:
-        if default:
-            upstreams.get(default)
+        if choice:
+            upstreams.get(choice)
     except ProviderError:
-        where = "VOICHAT_MODEL" if settings.model else f"{written.default_place}: default"
         known = [f"{each.name}/…" for each in upstreams if not each.choices()]
         known += [choice.value for choice in upstreams.choices()]
-        raise SettingsError(f"{where} is “{default}”, which nobody offers; there is {', '.join(known)}.") from None
+        raise SettingsError(f"{where} is “{choice}”, which nobody offers; there is {', '.join(known)}.") from None
 
 
 def choices() -> list[Choice]:
@@ -206,6 +214,11 @@ def offers(choice: str) -> bool:
         return bool(get(choice))
     except ProviderError:
         return False
+
+
+def presets() -> Sequence[Preset]:
+    """Those that the admin has written for everybody."""
+    return _upstreams().presets
 
 
 @blueprint.get("/")
