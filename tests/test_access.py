@@ -11,7 +11,21 @@ from itertools import product
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.support.routes import CHAT, CONTINUE, FORMS, MESSAGES, MODEL, REGENERATE, RETRY, STOP, STOP_ALL, VERBS
+from tests.support.routes import (
+    CHAT,
+    CONTINUE,
+    DELETE_PRESET,
+    FORMS,
+    MESSAGES,
+    MODEL,
+    PRESET,
+    REGENERATE,
+    RETRY,
+    SETTINGS,
+    STOP,
+    STOP_ALL,
+    VERBS,
+)
 from tests.support.world import MADE_UP, ROLES, Thing, World, dump, filled, form, seen
 
 
@@ -53,6 +67,10 @@ TABLE = {
     CHAT: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "OPTIONS": PUBLIC},
     MESSAGES: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
     **{rule: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC} for rule in (RETRY, CONTINUE, REGENERATE, STOP, STOP_ALL)},
+    SETTINGS: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "POST": OWNERS_FORM, "OPTIONS": PUBLIC},
+    "/presets": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OPEN_TO_SEND, "OPTIONS": PUBLIC},
+    DELETE_PRESET: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
+    PRESET: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "POST": OWNERS_FORM, "OPTIONS": PUBLIC},
     "/providers/": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
     "/login": {"GET": NOWHERE, "HEAD": NOWHERE, "POST": NOWHERE, "OPTIONS": PUBLIC},
     "/logout": {"POST": NOWHERE, "OPTIONS": PUBLIC},
@@ -60,7 +78,8 @@ TABLE = {
     "/healthz": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
     "/readyz": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
 }
-APART = [("/forget", "POST")]  # ends the session of whoever asks: test_forget
+# Ends the session of whoever asks: test_forget. Takes its thing away: below.
+APART = [("/forget", "POST"), (DELETE_PRESET, "POST")]
 CASES = [case for case in product(TABLE, VERBS) if case not in APART]
 WRONG = [(rule, verb) for rule, verb in CASES if verb not in TABLE[rule]]
 PRIVATE = [(rule, verb) for rule, verb in CASES if TABLE[rule].get(verb) in (OWNERS_PAGE, OWNERS_FORM)]
@@ -76,6 +95,9 @@ ATTEMPTS: dict[str, dict[str, str]] = {
     "no such model": WORDS | {"model": "guide/none"},
     "a made-up message": WORDS | {"parent": MADE_UP, "at": MADE_UP, "before": MADE_UP, "attempt": "1"},
     "a message of Alice's": WORDS | {"parent": "<reply_id>", "at": "<reply_id>", "attempt": "1"},
+    "instructions": {"name": "Mine", "system": "Be rude.", "version": "x"},
+    "instructions that make no sense": {"name": "", "system": "x" * 20_001, "temperature": "hot"},
+    "Alice's preset": WORDS | {"preset": "<preset_id>"},
     "no message": WORDS | {"parent": "x" * 50, "at": "'", "before": "nan", "attempt": "x"},
 }
 
@@ -129,6 +151,16 @@ def test_nobody_can_tell_what_is_not_theirs_from_what_is_not_there(
         refused = [thing for thing in world.things(rule).values() if thing.role != role]
         assert len({repr(tried(world, role, verb, rule, thing, attempt)) for thing in refused}) == 1
     assert dump(world.database) == before
+
+
+def test_a_preset_is_deleted_by_its_owner_alone(world: World) -> None:
+    thing = world.chat("owner")
+    for role in ("stranger", "nobody", "guesser"):
+        assert world.ask(role, "POST", filled(DELETE_PRESET, thing)).status_code == 404
+    assert world.ask("owner", "GET", filled(PRESET, thing)).status_code == 200
+    assert world.ask("owner", "POST", filled(DELETE_PRESET, thing)).status_code == 303
+    assert world.ask("owner", "POST", filled(DELETE_PRESET, thing)).status_code == 404
+    world.delete(thing)
 
 
 # Odd ids, and odd cookies

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from tests.support.databases import rows
 from tests.support.routes import CHAT, QUERIES
 from tests.support.world import ROLES, World, dump, filled
-from webapp.db import conversations, messages, sessions
+from webapp.db import conversations, messages, presets, sessions
 from webapp.web.sessions import DAY
 
 READING = ("GET", "HEAD", "OPTIONS")
@@ -60,7 +60,9 @@ def marks(world: World, owner_id: str) -> set[str]:
     said = [row for row in rows(world.database, messages) if row["conversation_id"] in chats]
     words = [word for row in said for word in re.findall("[0-9a-f]{16}", row["text"])]
     titles = [row["title"] for row in chats.values()]
-    return {owner_id, *chats, *titles, *words, *(row["id"] for row in said), *(row["text"] for row in said)}
+    kept = [row for row in rows(world.database, presets) if row["owner_id"] == owner_id]
+    of_presets = {row[name] for row in kept for name in ("id", "name", "system")}
+    return {owner_id, *chats, *titles, *words, *of_presets} | {row[name] for row in said for name in ("id", "text")}
 
 
 def shown(answers: Iterable[TestResponse], known: set[str]) -> set[str]:

@@ -1,14 +1,18 @@
 """What was said: kept in order, for its owner alone."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from sqlalchemy import delete, func, select
 
+from tests.support.databases import rows
 from webapp.chats import history
+from webapp.chats.instructions import NOTHING, Changed, Instructions, Preset, version
 from webapp.chats.records import Draft, Gone, NotFound, Sent
 from webapp.chats.text import Cleaner, cleaned, title
-from webapp.db import Database, conversations, messages
+from webapp.db import Database, conversations, messages, submissions
 
 ALICE, MALLORY = "a" * 32, "f" * 32
 MODEL = "voigpt/gpt-3.5-turbo"
@@ -63,6 +67,52 @@ def test_other_words_model_or_submit_id_are_a_new_message(database: Database, ot
     assert history.begin(database, ALICE, other) != first
 
 
+def test_other_instructions_or_another_preset_are_a_new_chat_and_an_edited_preset_is_not(database: Database) -> None:
+    told, preset = draft("Hello", "id"), Preset("p", "Terse", "", Instructions("Be brief."))
+    drafts = [
+        told,
+        replace(told, instructions=Instructions("Be brief.")),
+        replace(told, instructions=Instructions(seed=1)),
+        replace(told, preset=preset),
+        replace(told, preset=preset, instructions=Instructions(seed=1)),
+        replace(told, preset=replace(preset, id="q")),
+    ]
+    sent = [history.begin(database, ALICE, each) for each in drafts]
+    assert len(set(sent)) == len(drafts)
+    assert [history.begin(database, ALICE, each) for each in drafts] == sent
+    edited = replace(preset, model="voigpt/other", instructions=Instructions("Be long."))
+    assert history.begin(database, ALICE, replace(told, preset=edited)) == sent[3]
+
+
+def test_a_submit_that_was_stored_before_there_were_instructions_is_still_known(database: Database) -> None:
+    sent = history.begin(database, ALICE, draft("Hello", "id"))
+    before = sha256("\0".join([ALICE, "id", "", "", MODEL, "Hello"]).encode()).hexdigest()
+    assert rows(database, submissions)[0] == rows(database, submissions)[0] | {
+        "key": before,
+        "message_id": sent.message_id,
+    }
+
+
+def test_a_chat_takes_from_its_preset_what_its_own_instructions_leave_open(database: Database) -> None:
+    preset = Preset("p", "Terse", "voigpt/other", Instructions("Be brief.", temperature=0.5, seed=1))
+    own = Instructions(temperature=0.0, max_tokens=9)
+    sent = history.begin(database, ALICE, replace(draft("Hello"), preset=preset, instructions=own))
+    assert history.instructions(database, ALICE, sent.conversation_id) == Instructions("Be brief.", 0.0, None, 9, 1)
+    assert {message.model for message in history.branch(database, ALICE, sent.conversation_id)} == {"voigpt/other"}
+
+
+def test_of_two_tabs_that_change_the_instructions_the_second_hears_of_the_first(database: Database) -> None:
+    chat = history.begin(database, ALICE, draft("Hello")).conversation_id
+    first, second = Instructions("First."), Instructions("Second.")
+    history.instruct(database, ALICE, chat, first, version(NOTHING))
+    history.instruct(database, ALICE, chat, first, version(NOTHING))
+    with pytest.raises(Changed) as caught:
+        history.instruct(database, ALICE, chat, second, version(NOTHING))
+    assert caught.value.now == first == history.instructions(database, ALICE, chat)
+    history.instruct(database, ALICE, chat, second, version(first))
+    assert history.instructions(database, ALICE, chat) == second
+
+
 def test_without_a_submit_id_everything_is_new(database: Database) -> None:
     assert history.begin(database, ALICE, draft("Hello")) != history.begin(database, ALICE, draft("Hello"))
 
@@ -106,6 +156,10 @@ def test_mallory_finds_nothing_of_alices(database: Database) -> None:
         history.message(database, MALLORY, sent.conversation_id, sent.message_id)
     with pytest.raises(NotFound):
         history.append(database, MALLORY, sent.conversation_id, draft("Mine"))
+    with pytest.raises(NotFound):
+        history.instructions(database, MALLORY, sent.conversation_id)
+    with pytest.raises(NotFound):
+        history.instruct(database, MALLORY, sent.conversation_id, Instructions("Mine"), "")
     assert history.recent(database, MALLORY) == []
     assert count(database) == 2
 

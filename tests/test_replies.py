@@ -11,6 +11,7 @@ from tests.support.databases import held_by_another
 from tests.support.servers import wait_until
 from webapp.chats import endings, history, lease, writing
 from webapp.chats.endings import NO_WORDS
+from webapp.chats.instructions import Instructions
 from webapp.chats.lease import NO_CAPS
 from webapp.chats.live import Seat, View
 from webapp.chats.records import Draft, Message
@@ -28,11 +29,13 @@ class Provider:
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
+        self.parameters: list[Parameters] = []
         self.chunks: list[Chunk | Exception] = ["Hello."]
         self.may_answer = threading.Event()
         self.cancelled = threading.Event()
 
-    def complete(self, _model: str, messages: Messages, _parameters: Parameters) -> Completion:
+    def complete(self, _model: str, messages: Messages, parameters: Parameters) -> Completion:
+        self.parameters.append(parameters)
         return Completion(self._chunks([message["content"] for message in messages]), self.cancel)
 
     def cancel(self) -> None:
@@ -342,6 +345,35 @@ def test_a_server_without_a_live_reply_ends_at_once(replies: Replies) -> None:
     began = monotonic()
     replies.close()
     assert monotonic() - began < 1
+
+
+def test_a_model_is_told_the_system_prompt_first_and_the_parameters_that_are_set(
+    database: Database, provider: Provider, replies: Replies
+) -> None:
+    provider.may_answer.set()
+    told = Instructions("Be brief.", temperature=0.5)
+    sent = history.begin(database, ALICE, Draft("Hi", MODEL, instructions=told))
+    history.instruct(database, ALICE, sent.conversation_id, Instructions("Be long.", seed=7), "")
+    replies.open()
+    until_settled(database, history.branch(database, ALICE, sent.conversation_id)[-1])
+    until_settled(database, asked(database, "And?", sent.conversation_id))
+    assert provider.asked[-1] == ["Be long.", "Hi", "Hello.", "And?"]
+    assert provider.parameters[-1] == {"seed": 7}
+
+
+def test_the_oldest_turns_are_left_out_where_the_model_takes_no_more_and_the_reply_says_from_where(
+    database: Database, provider: Provider
+) -> None:
+    provider.may_answer.set()
+    replies = Replies(database, provider.complete, places=2, caps=NO_CAPS, seats=2, seats_each=2, budget=lambda _: 100)
+    replies.open()
+    first = until_settled(database, asked(database, "One " * 30))
+    second = until_settled(database, asked(database, "Two " * 30, first.conversation_id))
+    long = until_settled(database, asked(database, "Three " * 60, first.conversation_id))
+    assert provider.asked == [["One " * 30], ["Two " * 30]]
+    assert (first.seen_from, second.seen_from, long.seen_from) == (None, second.parent_id, None)
+    assert (long.status, "too long for the model" in long.problem) == ("failed", True)
+    replies.close()
 
 
 def test_a_stale_lease_is_marked_as_interrupted(

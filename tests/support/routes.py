@@ -8,25 +8,36 @@ MESSAGES = f"{CHAT}/messages"
 REPLY_OF = f"{CHAT}/replies/<id:reply_id>"
 RETRY, CONTINUE, REGENERATE = f"{REPLY_OF}/retry", f"{REPLY_OF}/continue", f"{REPLY_OF}/regenerate"
 STOP, STOP_ALL = f"{REPLY_OF}/stop", f"{CHAT}/stop"
+SETTINGS = f"{CHAT}/settings"
+PRESET = "/presets/<id:preset_id>"
+DELETE_PRESET = f"{PRESET}/delete"
 
 REPLY, NEW = "<reply_id>", "<new>"
+TOLD = {"system": "Be brief.", "temperature": "0.5", "top_p": "0.9", "max_tokens": "100", "seed": "7"}
 
 FORMS = {
-    "/chats": {"message": "Hi", "model": MODEL, "submit_id": NEW, "parent": ""},
+    "/chats": {"message": "Hi", "model": MODEL, "submit_id": NEW, "parent": "", "preset": "", **TOLD},
     MESSAGES: {"message": "Hi", "model": MODEL, "submit_id": NEW, "parent": REPLY},
     RETRY: {"attempt": "1", "at": REPLY},
     CONTINUE: {"attempt": "1", "at": REPLY},
     REGENERATE: {"submit_id": NEW},
     STOP: {"at": REPLY},
     STOP_ALL: {"at": REPLY},
+    SETTINGS: {"version": "<version>", **TOLD},
+    "/presets": {"name": "Terse", "model": MODEL, "submit_id": NEW, **TOLD},
+    PRESET: {"name": "Terse", "model": MODEL, "version": "<preset_version>", **TOLD},
+    DELETE_PRESET: {},
 }
 # Their forms depend on the kind of sign-in, and end the session of whoever asks: test_signin, test_forget.
 SIGN_IN_FORMS = {"/login", "/logout", "/forget"}
 QUERIES = {
-    "/": {"q": "Hi"},
+    "/": {"q": "Hi", "preset": "<preset_id>"},
     "/static/<path:filename>": {"v": "1"},
     "/chats": {"before": "9e9"},
     CHAT: {"at": REPLY},
+    SETTINGS: {},
+    "/presets": {},
+    PRESET: {},
     "/providers/": {},
     "/login": {},
     "/forget": {},

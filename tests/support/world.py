@@ -15,7 +15,8 @@ from tests.support.databases import rows
 from tests.support.pages import Page
 from tests.support.people import Person
 from webapp.chats import lease
-from webapp.db import Database, conversations, messages, metadata
+from webapp.chats.instructions import NOTHING, Instructions, Preset, version
+from webapp.db import Database, conversations, messages, metadata, presets
 
 MADE_UP = "0" * 32
 ROLES = ("owner", "stranger", "nobody", "guesser")
@@ -29,6 +30,10 @@ class Thing:
     conversation_id: str = MADE_UP
     reply_id: str = MADE_UP
     role: str = ""
+    preset_id: str = MADE_UP
+    version: str = ""
+    preset_version: str = ""
+    """What the forms of its instructions and of its preset bring back."""
 
 
 class World:
@@ -79,14 +84,17 @@ class World:
         return self.chats | (self.wrong_parents if rule.count("<id:") > 1 else {})
 
     def chat(self, role: str) -> Thing:
-        """Two turns in words that nobody can guess. The first reply, which failed, is the thing's."""
+        """Two turns in words that nobody can guess, and a preset. The first reply, which failed, is the thing's."""
         person, words = self.person(role), secrets.token_hex(8)
         chat = person.send(f"First {words}")
         self.settle("failed", words)
         person.send(f"Second {words}", chat)
         self.settle("complete", words)
         replies = [article.id for article in Page(person.get(chat)).articles if article.role == "assistant"]
-        return Thing(chat.rpartition("/")[2], replies[0], role)
+        person.post("/presets", name=f"Preset {words}", system=f"Prompt {words}")
+        kept = next(row["id"] for row in rows(self.database, presets) if words in row["name"])
+        preset = Preset(kept, f"Preset {words}", "", Instructions(f"Prompt {words}"))
+        return Thing(chat.rpartition("/")[2], replies[0], role, kept, version(NOTHING), version(preset))
 
     def asked(self, thing: Thing) -> str:
         """The id of the first question."""
@@ -107,6 +115,11 @@ class World:
     def delete(self, thing: Thing) -> None:
         with self.database.write() as connection:
             connection.execute(delete(conversations).where(conversations.c.id == thing.conversation_id))
+            connection.execute(delete(presets).where(presets.c.id == thing.preset_id))
+
+    def delete_presets(self, found: list[dict[str, Any]]) -> None:
+        with self.database.write() as connection:
+            connection.execute(delete(presets).where(presets.c.id.in_([row["id"] for row in found])))
 
     def wait(self, thing: Thing) -> None:
         """The thing's reply waits, as after its question was sent."""

@@ -50,7 +50,7 @@ def _first(
             return index
         needed -= tokens(message) if index < last else 0
     raise ProviderError(
-        f"This is too long for the model: with the system prompt it has about {needed:,} tokens,"
-        f" and the model takes {context:,}, of which {answer:,} are kept for its answer.",
+        f"This message is too long for the model: {'with the system prompt ' if system else ''}it has about"
+        f" {needed:,} tokens, and the model takes {context:,}, of which {answer:,} are kept for its answer.",
         again=False,
     )

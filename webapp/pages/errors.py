@@ -68,7 +68,7 @@ def page(status: int, sentence: str = "", next_step: str = "") -> tuple[str, int
 def _words() -> str:
     """What the person wrote: a message, or else a system prompt."""
     try:
-        return fields.text("message") or fields.text("system")
+        return next((fields.text(name) for name in ("message", "system") if name in request.form), "")
     except HTTPException:
         return ""
 

@@ -48,12 +48,13 @@ def index() -> str:
 
 @blueprint.post("/presets")
 def save() -> ResponseReturnValue:
+    submit_id = composer.submit_id()
     try:
-        _add(_preset(""), composer.submit_id())
+        _add(_preset(""), submit_id)
     except HTTPException as error:
-        return _index(_sent(error.description)), error.code or 400
+        return _index(replace(_sent(error.description), submit_id=submit_id)), error.code or 400
     except presets.TooMany:
-        return _index(_sent(TOO_MANY)), HTTPStatus.CONFLICT
+        return _index(replace(_sent(TOO_MANY), submit_id=submit_id)), HTTPStatus.CONFLICT
     return _to_list()
 
 
@@ -66,10 +67,11 @@ def show(preset_id: str) -> str:
 def change(preset_id: str) -> ResponseReturnValue:
     """Chats that were begun with it stay as they are."""
     _find(preset_id)
+    seen = fields.text("version")
     try:
-        presets.change(house().database, visitor.owner(), _preset(preset_id), fields.text("version"))
+        presets.change(house().database, visitor.owner(), _preset(preset_id), seen)
     except HTTPException as error:
-        return _show(preset_id, _sent(error.description)), error.code or 400
+        return _show(preset_id, replace(_sent(error.description), version=seen)), error.code or 400
     except Changed as error:
         newer = _stored(error.now)
         return _show(preset_id, replace(_sent(), version=newer.version, other=newer.by_label)), HTTPStatus.CONFLICT
@@ -102,8 +104,7 @@ def _preset(preset_id: str) -> Preset:
 
 
 def _sent(problem: str | None = "") -> Form:
-    form = Form(fields.text("name"), fields.text("model"), fields.typed(), fields.text("version"))
-    return replace(form, submit_id=fields.text("submit_id"), problem=problem or "")
+    return Form(fields.text("name"), fields.text("model"), fields.typed(), problem=problem or "")
 
 
 def _stored(preset: Preset) -> Form:
