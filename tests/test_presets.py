@@ -1,16 +1,22 @@
 """Presets: how a new chat may begin, by the admin for everybody, and of one's own."""
 
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from tests.providers.upstream import Upstream
+from tests.providers.upstream import Upstream, openai
 from tests.support.databases import count, rows
 from tests.support.pages import SCRIPT, Page
 from tests.support.people import Person
 from tests.test_forget import forget
 from tests.test_instructions import told
+from webapp import create_app
 from webapp.chats import history
 from webapp.chats import presets as saved
 from webapp.db import Database, conversations, presets
+from webapp.settings import SettingsError, load
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -195,3 +201,74 @@ def test_saving_counts_as_a_message_so_nobody_stores_without_end(mallory: Person
         answer = Person(mallory.app).post("/presets", name="Mine", system="My long prompt")
     assert (answer.status_code, count(database, presets)) == (429, 2)
     assert "My long prompt" in answer.text
+
+
+# By the admin
+
+DOCS = Path(__file__).parents[1] / "docs" / "presets.md"
+
+
+def example() -> str:
+    """The providers.toml of the manual."""
+    [found] = re.findall(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    return str(found)
+
+
+@pytest.fixture
+def lab() -> Iterator[Upstream]:
+    with Upstream(openai(models=("llama3.2",))) as server:
+        yield server
+
+
+@pytest.fixture
+def by_the_manual(lab: Upstream, environment: dict[str, str]) -> None:
+    """The server's settings are the manual's example, but for the upstream's address and a small context."""
+    written = example().replace("http://127.0.0.1:11434", lab.url).replace("8192", "480")
+    path = Path(environment["VOICHAT_DATA"]).parent / "providers.toml"
+    path.write_text(written)
+    environment["VOICHAT_PROVIDERS_FILE"] = str(path)
+
+
+@on_sqlite
+@pytest.mark.usefixtures("by_the_manual")
+def test_everybody_may_begin_with_the_admins_preset_and_nobody_can_change_it(alice: Person, lab: Upstream) -> None:
+    page = alice.get("/presets")
+    assert "Translator" in page.text
+    assert Page(alice.get("/")).presets == ["", "translator", "brief"]
+    chat = alice.send("Guten Tag", preset="translator", max_tokens="50")
+    alice.get(chat).get_data()
+    asked = lab.asked_for("POST")[-1].json
+    assert asked["messages"][0]["content"].startswith("Translate whatever comes")
+    assert (asked["model"], asked["temperature"], asked["max_tokens"]) == ("llama3.2", 0.2, 50)
+    assert not {"top_p", "seed"} & asked.keys()
+    assert alice.get("/presets/translator").status_code == 404
+
+
+@on_sqlite
+@pytest.mark.usefixtures("by_the_manual")
+def test_of_a_chat_that_is_too_long_the_newest_turns_are_sent_with_the_system_prompt(
+    alice: Person, lab: Upstream
+) -> None:
+    chat = alice.send("One " * 150, system="Be brief.")
+    alice.get(chat).get_data()
+    alice.get(alice.send("Two " * 150, chat)).get_data()
+    assert told(lab) == [("system", "Be brief."), ("user", "Two " * 150)]
+    assert re.search("One.*no longer sees.*Two", alice.get(chat).text, re.DOTALL)
+    asked = len(lab.asked)
+    assert "too long for the model" in alice.get(alice.send("Three " * 300, chat)).text
+    assert len(lab.asked_for("POST")) == 2
+    assert len(lab.asked) == asked
+
+
+@pytest.mark.parametrize(
+    ("preset", "sentence"), [('model = "lab/x"\nfoo = 1', "no key foo"), ('model = "no/x"', "nobody offers")]
+)
+def test_a_preset_that_makes_no_sense_stops_the_start_and_says_where(
+    tmp_path: Path, preset: str, sentence: str
+) -> None:
+    path = tmp_path / "providers.toml"
+    path.write_text(f"{example()}\n[presets.wrong]\n{preset}\n")
+    path.chmod(0o600)
+    given = {"VOICHAT_PROVIDERS_FILE": str(path), "VOICHAT_DATA": str(tmp_path), "DATABASE_URL": "sqlite:///none"}
+    with pytest.raises(SettingsError, match=f"providers.toml, line \\d+.*{sentence}"):
+        create_app(load(given))

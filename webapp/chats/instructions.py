@@ -42,10 +42,10 @@ class Parameter:
 
 
 PARAMETERS = (
-    Parameter("temperature", "Temperature", "0 is sober, 2 is wild", 0, 2, float),
-    Parameter("top_p", "Top p", "share of likely words, 0 to 1", 0, 1, float),
-    Parameter("max_tokens", "Max tokens", "longest answer", 1, 1_000_000, int),
-    Parameter("seed", "Seed", "a whole number", -(2**63), 2**63 - 1, int),
+    Parameter("temperature", "Temperature", "0 to 2", 0, 2, float),
+    Parameter("top_p", "Top p", "0 to 1", 0, 1, float),
+    Parameter("max_tokens", "Max tokens", "of an answer", 1, 1_000_000, int),
+    Parameter("seed", "Seed", "whole number", -(2**63), 2**63 - 1, int),
 )
 
 
