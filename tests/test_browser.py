@@ -241,7 +241,7 @@ def test_a_message_of_megabytes_gets_a_page_that_says_it_is_too_large(
     alice = at_home(context, serve(VOICHAT_MESSAGE_CHARACTERS="1000"))
     alice.get_by_label("Message", exact=True).fill("x" * 4_000_000)
     alice.get_by_role("button", name="Send").click()
-    expect(alice.get_by_role("heading")).to_contain_text("at most 77,536 bytes")
+    expect(alice.get_by_role("heading")).to_contain_text("at most 339,680 bytes")
     alice.go_back()
     assert len(alice.get_by_label("Message", exact=True).input_value()) == 4_000_000
     assert asked(upstream) == 0

@@ -148,7 +148,8 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
 
     def save_session(self, app: Flask, session: Session, response: Response) -> None:
         """Write what this request changed; send the cookie only where it began or renewed the session."""
-        if session.accessed:
+        # A private page is kept by the browser alone: with Vary, Back would fetch it anew after the very first cookie.
+        if session.accessed and not response.cache_control.private:
             response.vary.add("Cookie")
         if session.sid and session.changes():
             self._upsert_session(app.permanent_session_lifetime, session, self._get_store_id(session.sid))
