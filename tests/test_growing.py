@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
@@ -12,9 +13,10 @@ from playwright.sync_api import Browser
 from bench.commonmark import examples
 from tests.support.messages import VOID, read
 from tests.test_markdown import FRAGMENTS, PATHOLOGICAL, RAW_HTML, REFUSED_ADDRESSES, nonsense
-from webapp import markdown
+from webapp import growing, markdown
+from webapp.blocks import reach
 from webapp.growing import MOST, SPARE, Growing
-from webapp.markdown import MAX_DEPTH, render
+from webapp.markdown import MAX_DEPTH, Rendering, render
 
 STYLE = Path(__file__).resolve().parent.parent / "static" / "style.css"
 
@@ -385,9 +387,40 @@ def test_twice_the_reply_takes_twice_as_long(name: str) -> None:
     assert any(seconds(text) < 2.6 * seconds(text[:4_000]) + 0.01 for _ in range(5))
 
 
-def test_a_thousand_paragraphs_cost_each_as_much_as_ten() -> None:
-    ten, thousand = "Hello **bold** world.\n\n" * 10, "Hello **bold** world.\n\n" * 1_000
-    assert any(seconds(thousand) < 150 * min(seconds(ten) for _ in range(5)) for _ in range(5))
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
+    """How many characters are read to show a text as it comes, over and over again."""
+    read = 0
+
+    def counted(look: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+        def counting(self: Any, text: str) -> Any:
+            nonlocal read
+            read += len(text)
+            return look(self, text)
+
+        return counting
+
+    def work(text: str) -> int:
+        before = read
+        for _ in pieces(text, tokens(5)):
+            pass
+        return read - before
+
+    reached = counted(lambda _, text: reach(text))
+    monkeypatch.setattr(growing, "reach", lambda text: reached(None, text))
+    monkeypatch.setattr(Rendering, "draft", counted(Rendering.draft))
+    monkeypatch.setattr(Rendering, "finished", counted(Rendering.finished))
+    return work
+
+
+def test_a_thousand_paragraphs_cost_each_as_much_as_ten(work: Callable[[str], int]) -> None:
+    paragraph = "Hello **bold** world.\n\n"
+    assert work(paragraph * 1_000) < 110 * work(paragraph * 10)
+
+
+@pytest.mark.parametrize("name", ["code", "endless line", "deep"])
+def test_a_block_ten_times_as_long_costs_ten_times_as_much(work: Callable[[str], int], name: str) -> None:
+    assert work(LONG[name][:20_000]) < 15 * work(LONG[name][:2_000])
 
 
 # Limits

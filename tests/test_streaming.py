@@ -5,11 +5,23 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, repeat, takewhile
 from threading import Event
+from time import sleep
 
 import pytest
 
 from tests.conftest import application
-from tests.providers.upstream import Upstream, reply, voigpt
+from tests.providers.upstream import (
+    DONE,
+    END,
+    Answer,
+    Peer,
+    Upstream,
+    chunked,
+    delta,
+    reply,
+    stream,
+    voigpt,
+)
 from tests.support.pages import Page
 from tests.support.people import Person
 from tests.support.servers import wait_until
@@ -220,3 +232,37 @@ def test_a_page_that_was_open_for_long_ends_with_a_way_to_read_on_and_the_reply_
     assert spoken(whole)[: len(spoken(second))] == spoken(second)
     assert spoken(whole)[-1] == "last"
     assert len(talk.told()) == 1
+
+
+# What a page costs
+
+CODE = "```python\n" + "def f(x):\n    return x  # done\n\n" * 3_000 + "```\n\nend"
+PARAGRAPHS = "Hello **bold** world, this is text.\n\n" * 1_000
+
+
+@on_sqlite
+@pytest.mark.parametrize("text", [CODE, PARAGRAPHS], ids=["code", "paragraphs"])
+def test_a_long_reply_is_sent_in_at_most_three_times_its_html(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr("webapp.chats.replies.FLUSH_SECONDS", 0.001)
+    with Upstream(writes(text)) as upstream, application(environment | speaks(upstream)) as app:
+        alice = Person(app)
+        chat = alice.send("Hi")
+        came = list(alice.get(chat, headers={"User-Agent": "Mozilla/5.0"}).iter_encoded())
+        whole = alice.get(chat).data
+    assert len(came) > 50
+    assert sum(map(len, came)) < 3 * len(whole)
+
+
+def writes(text: str) -> Answer:
+    """In 300 pieces."""
+    size = len(text) // 300 + 1
+
+    def say(peer: Peer) -> None:
+        for start in range(0, len(text), size):
+            peer.send(chunked(delta(text[start : start + size])))
+            sleep(0.003)
+        peer.send(chunked(delta(finish_reason="stop"), DONE), END)
+
+    return stream(then=say)
