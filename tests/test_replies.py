@@ -376,6 +376,25 @@ def test_the_oldest_turns_are_left_out_where_the_model_takes_no_more_and_the_rep
     replies.close()
 
 
+def test_followers_of_what_waits_are_sent_home_once_no_process_writes_any_more(
+    database: Database, provider: Provider, replies: Replies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.chats.replies.TAKEOVER_SECONDS", 0.5)
+    last = asked(database, "I am being written")
+    replies.start(last.id)
+    wait_until(lambda: provider.asked, 5)
+    replies.drain()
+    seat = replies.seat(ALICE)
+    assert seat
+    waiting = asked(database, "I wait")
+    following = seat.follow(waiting.id, View(waiting.said, is_live=False))
+    next(following)
+    threading.Timer(1.5, provider.may_answer.set).start()
+    assert len(list(islice(following, 3))) < 3
+    assert now(database, last).status == "complete"
+    seat.close()
+
+
 def test_a_stale_lease_is_marked_as_interrupted(
     database: Database, replies: Replies, monkeypatch: pytest.MonkeyPatch
 ) -> None:

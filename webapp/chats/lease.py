@@ -79,6 +79,10 @@ class Unsettled:
     def is_stale(self) -> bool:
         return is_stale(self.status, self.lease_until)
 
+    @property
+    def is_live(self) -> bool:
+        return self.status == "live" and not self.is_stale
+
 
 def is_stale(status: str, lease_until: float | None) -> bool:
     """Whether a reply is live in name only: its runner has not renewed its lease in time."""

@@ -1,6 +1,7 @@
 """Replies being written by the server, whoever watches, and the ticker that sees what other processes did."""
 
 import logging
+from collections.abc import Iterable
 from threading import Event, Lock, Thread
 from time import monotonic, time
 
@@ -14,6 +15,7 @@ FLUSH_SECONDS = 0.1
 SWEEP_SECONDS = 0.5
 PAUSE_SECONDS = 2.0
 HOMEWARD_SECONDS = 1.0  # other workers cut their replies at the same time
+TAKEOVER_SECONDS = 5.0  # in which new workers have begun to write what waits, if there are any
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class Replies:
         self._opening = Lock()
         self._threads: list[Thread] = []
         self._renew_at = 0.0
+        self._written_at = monotonic()
 
     def open(self) -> None:
         """Start to tick; not before a fork. Starting a reply and taking a seat do it too."""
@@ -125,6 +128,7 @@ class Replies:
         found = lease.unsettled(self._database)
         self._tell_followers(awaited, {reply.id for reply in found if not reply.is_stale})
         self._writers.stop(reply.id for reply in found if reply.is_stopping)
+        self._leave_to_the_next(found)
         self._renew()
         if any(reply.is_stale for reply in found):
             lease.expire(self._database)
@@ -139,6 +143,13 @@ class Replies:
             found = lease.said(self._database, elsewhere)
             self._followers.learn({reply_id: View(*view) for reply_id, view in found.items()})
         self._followers.settled(awaited - unsettled)
+
+    def _leave_to_the_next(self, found: Iterable[lease.Unsettled]) -> None:
+        """Where all processes end, nobody writes what waits: its followers are sent home before the grace is over."""
+        if not self._writers.is_draining or any(reply.is_live for reply in found):
+            self._written_at = monotonic()
+        elif monotonic() > self._written_at + TAKEOVER_SECONDS:
+            self._followers.close(0)
 
     def _renew(self) -> None:
         if monotonic() >= self._renew_at:

@@ -106,6 +106,10 @@ class Writers:
         if live := list(self._live):
             lease.renew(self._database, self._runner, live)
 
+    @property
+    def is_draining(self) -> bool:
+        return self._draining.is_set()
+
     def drain(self) -> None:
         with self._changed:
             self._draining.set()
@@ -127,7 +131,7 @@ class Writers:
 
     def _enter(self) -> bool:
         with self._changed:
-            is_room = self._free > 0 and not self._draining.is_set()
+            is_room = self._free > 0 and not self.is_draining
             self._free -= is_room
             return is_room
 
@@ -170,7 +174,7 @@ class Writers:
             self._ended(reply_id)
 
     def _claim_next(self, conversation_id: str) -> Claim | None:
-        following = None if self._draining.is_set() else lease.next_waiting(self._database, conversation_id)
+        following = None if self.is_draining else lease.next_waiting(self._database, conversation_id)
         return lease.claim(self._database, following, self._runner, self._caps) if following else None
 
     def _outcome(self, writing: Writing) -> Outcome:
