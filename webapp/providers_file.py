@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
-from .parsers import EMBEDDED, PROXY_SCHEMES, certificates, is_loopback, one_of, upstream_url, web_url
+from .parsers import PROXY_SCHEMES, certificates, is_loopback, one_of, upstream_url, web_url
 from .settings import Settings, SettingsError
 
 KINDS = ("openai", "voigpt")
@@ -337,4 +337,4 @@ def _holds_secret(upstream: Upstream, text: str) -> bool:
 
 
 def _is_open_way(url: str) -> bool:
-    return url != EMBEDDED and url.startswith("http:") and not is_loopback(urlsplit(url).hostname or "")
+    return url.startswith("http:") and not is_loopback(urlsplit(url).hostname or "")
