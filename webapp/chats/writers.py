@@ -179,12 +179,22 @@ class Writers:
 
     def _outcome(self, writing: Writing) -> Outcome:
         status, problem = self._ending(writing)
-        (text, reasoning), reason, tokens = writing.whole(), writing.finish_reason, writing.tokens()
+        (text, reasoning), reason = writing.whole(), writing.finish_reason
         if status == "complete" and text.strip():
             problem = endings.remark(reason)
         elif status == "complete":
             status, text, problem = "failed", "", endings.excuse(reason)
-        return Outcome(status, text, problem, "", 0, reasoning, reason, *tokens, writing.seen_from)
+        asked, answered = writing.tokens()
+        return Outcome(
+            status,
+            text,
+            problem,
+            reasoning=reasoning,
+            finish_reason=reason,
+            prompt_tokens=asked,
+            completion_tokens=answered,
+            seen_from=writing.seen_from,
+        )
 
     def _ending(self, writing: Writing) -> tuple[str, str]:
         """Writes all that comes; returns how it ended, as status and problem."""
