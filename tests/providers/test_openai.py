@@ -148,6 +148,7 @@ def test_one_reply_after_the_other_uses_the_same_connection(upstream: Upstream) 
 
 
 CHOICE = {"index": 0, "delta": {"content": "Hi"}}
+THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}, 7, {"text": None}]}
 THOUGHT = [Reasoning("Hm."), "Hi", Finish("stop")]
 
 
@@ -177,7 +178,10 @@ THOUGHT = [Reasoning("Hm."), "Hi", Finish("stop")]
         ([delta("<thi"), delta("nk>Hm.</"), delta("think>\n\n"), delta("Hi"), STOP, DONE], THOUGHT),
         ([delta(refusal="I can't.", content=None), STOP, DONE], ["I can't.", Finish("stop")]),
         ([delta([{"type": "text", "text": "Hi"}, {"type": "reference", "reference_ids": [1]}]), DONE], ["Hi"]),
-        ([delta([{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}, 7]}]), DONE], [Reasoning("Hm.")]),
+        (
+            [delta([THINKING]), DONE],
+            [Reasoning("Hm.")],
+        ),
         ([event({"choices": [{"index": 1, "delta": {"content": "Ho"}}, CHOICE]}), DONE], ["Hi"]),
         ([event({"choices": [{"index": 1, "delta": {"content": "Ho"}, "finish_reason": "stop"}]}), DONE], []),
         ([event({"choices": [CHOICE | {"index": None}, CHOICE]}), DONE], ["Hi"]),

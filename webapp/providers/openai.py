@@ -203,8 +203,9 @@ def _piece(piece: Any, answer: Response, key: str) -> Iterator[Chunk]:
     match piece:
         case {"type": "text", "text": str(words)}:
             yield words
-        case {"type": "thinking", "thinking": [*thoughts]}:
-            yield Reasoning("".join(str(thought.get("text", "")) for thought in thoughts if isinstance(thought, dict)))
+        case {"type": "thinking", "thinking": [*parts]}:
+            texts = [part.get("text") for part in parts if isinstance(part, dict)]
+            yield Reasoning("".join(text for text in texts if isinstance(text, str)))
         case {"type": str(kind)} if kind not in ("text", "thinking"):
             pass  # a reference, a picture
         case _:
