@@ -23,6 +23,8 @@ from webapp.providers.base import Chunk, Completion, Finish, Messages, Parameter
 ALICE = "a" * 32
 MODEL = "voigpt/gpt-3.5-turbo"
 
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 class Provider:
     """Answers when the test says so, and remembers what it was asked."""
@@ -230,6 +232,7 @@ def test_what_the_model_thought_is_kept_however_its_reply_ends(
     assert (failed.status, failed.said) == ("failed", ("", "Hm."))
 
 
+@on_sqlite
 def test_who_follows_sees_what_the_model_thinks(database: Database, provider: Provider, replies: Replies) -> None:
     provider.chunks = [Reasoning("Hm.")]
     reply = asked(database)
@@ -242,6 +245,7 @@ def test_who_follows_sees_what_the_model_thinks(database: Database, provider: Pr
     seat.close()
 
 
+@on_sqlite
 def test_thoughts_between_two_parts_of_an_answer_are_paragraphs_and_have_a_limit(
     database: Database, provider: Provider, replies: Replies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,25 +291,23 @@ def test_a_reply_at_its_limit_of_length_is_complete_and_goes_on_as_often_as_one_
     assert [asked[1:2] for asked in provider.asked] == [[], ["One"], ["One two"]]
 
 
-@pytest.mark.parametrize(
-    ("reason", "words", "status", "sentence"),
-    [
-        ("stop", "Hello.", "complete", ""),
-        ("tool_calls", "Hello.", "complete", ""),
-        ("content_filter", "Hello.", "complete", endings.FILTERED),
-        ("content_filter", "", "failed", endings.FILTERED),
-        ("length", " \n", "failed", endings.LIMIT_BEFORE_ANSWER),
-        ("tool_calls", "", "failed", endings.NO_TOOLS),
-        ("\0 something new" + "x" * 1000, "", "failed", NO_WORDS),
-    ],
-)
-def test_how_a_model_ended_its_reply_is_said(
-    database: Database, provider: Provider, replies: Replies, reason: str, words: str, status: str, sentence: str
-) -> None:
-    reply = answered(database, provider, replies, Reasoning("Hm."), words, Finish(reason))
-    assert (reply.status, reply.problem, reply.reasoning) == (status, sentence, "Hm.")
-    assert reply.finish_reason == reason.replace("\0", "\ufffd")[:100]
-    assert not reply.can_go_on
+ENDINGS = [
+    ("stop", "Hello.", "complete", ""),
+    ("tool_calls", "Hello.", "complete", ""),
+    ("content_filter", "Hello.", "complete", endings.FILTERED),
+    ("content_filter", "", "failed", endings.FILTERED),
+    ("length", " \n", "failed", endings.LIMIT_BEFORE_ANSWER),
+    ("tool_calls", "", "failed", endings.NO_TOOLS),
+    ("\0 something new" + "x" * 1000, "", "failed", NO_WORDS),
+]
+
+
+def test_how_a_model_ended_its_reply_is_said(database: Database, provider: Provider, replies: Replies) -> None:
+    for reason, words, status, sentence in ENDINGS:
+        reply = answered(database, provider, replies, Reasoning("Hm."), words, Finish(reason))
+        assert (reply.status, reply.problem, reply.reasoning) == (status, sentence, "Hm.")
+        assert reply.finish_reason == reason.replace("\0", "\ufffd")[:100]
+        assert not reply.can_go_on
 
 
 def test_what_no_database_can_hold_does_not_stop_a_reply(
