@@ -57,7 +57,7 @@ def guide(pauses: list[float]) -> Guide:
         ("how do I write a server of my own", "Connecting a model: The VoiGpt protocol"),
         ("How do I install it?", "Getting started: Install and start"),
         ("does it need javascript", "Getting started: The first chat"),
-        ("who can see my chats?", "Getting started: Your chats, their history and who can see them"),
+        ("who can see my chats?", "Privacy: Who can read my chats"),
         (
             "may I close the browser while it answers",
             "Getting started: Close the browser while a reply is written",
@@ -72,14 +72,15 @@ def guide(pauses: list[float]) -> Guide:
         ("how do I stop it", "Getting started: Stop and restart"),
         ("updating", "Getting started: Update to a new version"),
         ("where is my data", "Getting started: Where the data lies"),
-        ("backups?", "Getting started: Backup and restore"),
         ("postgres", "Settings: Use PostgreSQL (Postgres)"),
         ("nginx and https", "Behind nginx: Set up nginx with https"),
         ("what is WEB_CONCURRENCY", "Settings: More people at once"),
-        ("VOICHAT_SESSION_DAYS", "Settings: All settings"),
         ("what happens when the server is killed", "Kills and faults: When the server or a worker is killed"),
-        ("the page says the database is busy", "Kills and faults: The database fails"),
-        ("the disk is full", "Kills and faults: The database fails"),
+        (
+            "the page says the database is busy",
+            "Troubleshooting: The database cannot be written: full disk, read-only, busy",
+        ),
+        ("the disk is full", "Troubleshooting: The database cannot be written: full disk, read-only, busy"),
         ("restore a damaged database", "Kills and faults: Restore a damaged database"),
     ],
 )

@@ -1,0 +1,181 @@
+"""The manual's commands do what it says: they run here as they stand there."""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.support.manual import DOCS, Block, blocks, follow
+from tests.support.people import Person
+from tests.support.servers import CLEAN, ROOT, Voichat, missing
+from webapp import create_app, outages
+from webapp.settings import load
+
+PUBLISHED = "http://127.0.0.1:8000"
+STREAMING_GUIDE = {"OPENAI_BASE_URL": "embedded:", "VOIGPT_URL": "embedded:", "VOICHAT_MODEL": "openai/guide"}
+PASSWORD = {"VOICHAT_AUTH": "password", "VOICHAT_PASSWORD": "correct horse battery"}
+
+
+def needs(*programs: str) -> None:
+    for program in programs:
+        if not shutil.which(program):
+            missing(program)
+
+
+def come_back(app: Flask, person: Person) -> Person:
+    """The same browser, some days later."""
+    later = Person(app)
+    later.client.set_cookie("voichat", person.sid)
+    return later
+
+
+def under(*headings: str) -> list[Block]:
+    found = [block for block in blocks("backup.md") if block.heading in headings]
+    assert {block.heading for block in found} == set(headings)
+    return found
+
+
+@contextmanager
+def opened(environment: Mapping[str, str]) -> Iterator[Flask]:
+    app = create_app(load(environment))
+    yield app
+    app.extensions["voichat"].replies.close()
+    app.extensions["voichat"].database.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("settings", [STREAMING_GUIDE | PASSWORD])
+def test_a_whole_conversation_by_curl(voichat: Voichat, tmp_path: Path) -> None:
+    needs("curl")
+
+    follow([block.at(PUBLISHED, voichat.url) for block in blocks("curl.md")], tmp_path, CLEAN)
+
+    assert (tmp_path / "cookies").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "password").stat().st_mode & 0o077 == 0
+
+
+RUNNING = "Back up while Voichat runs (SQLite)"
+STOPPED = "Back up while Voichat is stopped"
+CHECK = "Check that a backup is good"
+RESTORE = "Restore a backup (SQLite)"
+PG_DUMP, PG_RESTORE = "Back up PostgreSQL", "Restore PostgreSQL"
+
+
+def test_every_command_about_backups_is_run_here() -> None:
+    assert {block.heading for block in blocks("backup.md")} == {RUNNING, STOPPED, CHECK, RESTORE, PG_DUMP, PG_RESTORE}
+
+
+def test_a_copy_of_sqlite_that_was_made_in_the_midst_of_writing_is_restored(
+    sqlite_template: Path, tmp_path: Path
+) -> None:
+    needs("sqlite3")
+    data = tmp_path / "data"
+    environment = {"VOICHAT_DATA": str(data)}
+    with opened(environment) as app:
+        shutil.copy(sqlite_template, data / "voichat.sqlite3")
+        alice = Person(app)
+        kept = alice.send("Keep this")
+        assert (data / "voichat.sqlite3-wal").stat().st_size > 0
+        follow(under(RUNNING, CHECK), tmp_path, CLEAN)
+        lost = alice.send("Said after the backup")
+    follow(under(STOPPED, RESTORE), tmp_path, CLEAN)
+
+    for lacks_key in (False, True):
+        if lacks_key:
+            (data / "secret_key").unlink()
+        with opened(environment) as app:
+            later = come_back(app, alice)
+            assert "Keep this" in later.get(kept).text
+            assert later.get(lost).status_code == 404
+    assert (tmp_path / "data-backup" / "secret_key").exists()
+    assert [file for file in (tmp_path / "backup").iterdir() if file.stat().st_mode & 0o077] == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_dump_of_postgresql_is_restored(app: Flask, alice: Person, tmp_path: Path, database_url: str) -> None:
+    needs("pg_dump", "pg_restore")
+    environment = CLEAN | {"DATABASE_URL": database_url.replace("+psycopg", "")}
+    kept = alice.send("Keep this")
+    follow(under(PG_DUMP), tmp_path, environment)
+    lost = alice.send("Said after the backup")
+    app.extensions["voichat"].database.close()
+
+    follow(under(PG_RESTORE), tmp_path, environment)
+
+    assert "Keep this" in alice.get(kept).text
+    assert alice.get(lost).status_code == 404
+
+
+# Troubleshooting: what people see is what the product says
+
+
+WRITTEN = ["webapp/**/*.py", "templates/**/*.html"]
+# Sentences that are put together from two places.
+COMPOSED = [
+    "The message has … characters; at most …",
+    *(f"The server's database {what}." for what in outages.WORDS.values()),
+    *(f"The database {what} …" for what in outages.WORDS.values()),
+    *(f"{whom} reached the limit of …" for whom in ("You have", "Your network has", "All people here together have")),
+]
+
+
+def quoted(page: str) -> list[list[str]]:
+    """The sentences of a page, each in the parts between what differs each time."""
+    sentences = re.findall("“([^”]*)”", (DOCS / page).read_text())
+    return [[part.strip(" .") for part in sentence.split("…") if part.strip(" .")] for sentence in sentences]
+
+
+def without_what_is_filled_in(source: str) -> str:
+    return re.sub(r"\{\{.*?\}\}|\{[^{}]*\}", "", source)
+
+
+def test_troubleshooting_names_no_sentence_that_nobody_says() -> None:
+    files = [path.read_text() for pattern in WRITTEN for path in ROOT.glob(pattern)]
+    said = "\n".join([*map(without_what_is_filled_in, files), (ROOT / "run").read_text(), *COMPOSED])
+    unsaid = [parts for parts in quoted("troubleshooting.md") if not all(part in said for part in parts)]
+    assert unsaid == []
+
+
+def test_troubleshooting_has_every_sentence_with_which_the_database_fails() -> None:
+    page = (DOCS / "troubleshooting.md").read_text()
+    assert [what for what in outages.WORDS.values() if f"“The server's database {what}.”" not in page] == []
+
+
+def test_troubleshooting_has_every_sentence_with_which_the_start_ends() -> None:
+    sentences = re.findall(r'ClickException\(\s*f?"([^"{]+)', (ROOT / "webapp" / "cli.py").read_text())
+    known = [parts[0] for parts in quoted("troubleshooting.md")]
+    assert len(sentences) > 5
+    assert [each for each in sentences if not any(is_begun(each, start) for start in known)] == []
+
+
+def is_begun(sentence: str, start: str) -> bool:
+    return sentence.strip() == start or (len(start) > len("The database") and sentence.startswith(start[:20]))
+
+
+def test_every_link_within_the_manual_leads_to_a_heading() -> None:
+    files = {path: path.read_text() for path in [*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "SECURITY.md"]}
+    broken = [
+        f"{path.name}: {link}"
+        for path, text in files.items()
+        for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text)
+        if not is_there(path, *link.partition("#")[::2])
+    ]
+    assert broken == []
+
+
+def is_there(page: Path, link: str, anchor: str) -> bool:
+    target = page.parent / link if link else page
+    return target.exists() and (not anchor or anchor in {slug(heading) for heading in headings(target.read_text())})
+
+
+def headings(text: str) -> list[str]:
+    return re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+
+
+def slug(heading: str) -> str:
+    """As GitHub makes an anchor of a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
