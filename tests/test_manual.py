@@ -59,7 +59,7 @@ def test_a_whole_conversation_by_curl(voichat: Voichat, tmp_path: Path) -> None:
 
 
 RUNNING = "Back up while Voichat runs (SQLite)"
-STOPPED = "Back up while Voichat is stopped"
+STOPPED = "Copy the whole folder"
 CHECK = "Check that a backup is good"
 RESTORE = "Restore a backup (SQLite)"
 PG_DUMP, PG_RESTORE = "Back up PostgreSQL", "Restore PostgreSQL"

@@ -187,6 +187,15 @@ def test_the_slow_reply_is_paced_by_the_given_sleep() -> None:
     assert sum(pauses) == pytest.approx(10)
 
 
+def test_a_whole_answer_that_fails_is_a_page_with_the_reason() -> None:
+    broken = json.dumps({"messages": [{"role": "user", "content": "show me an error"}]}).encode()
+
+    answer = generate(application(DOCS, sleep=lambda _: None), broken)
+
+    assert answer.status == 500
+    assert b"only a demonstration of an error" in answer.body
+
+
 class QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass

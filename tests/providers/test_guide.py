@@ -1,11 +1,16 @@
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.guide import QUESTIONS, questions
+from bench.guide import ask as ask_all
+from webapp.providers import manual
 from webapp.providers.base import Message
-from webapp.providers.guide import INTRODUCTION, Guide
+from webapp.providers.demonstrations import DEMONSTRATIONS, meant
+from webapp.providers.guide import INTRODUCTION, Guide, GuideFailure
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -53,11 +58,12 @@ def guide(pauses: list[float]) -> Guide:
             "what does “too many requests” mean",
             "Upstream faults: It refuses: too many requests, too long a chat, a model that is gone, a key",
         ),
-        ("what is the Guide?", "Connecting a model: The built-in Guide"),
+        ("what is the Guide?", "The Guide: What the Guide is"),
         ("how do I write a server of my own", "Connecting a model: The VoiGpt protocol"),
         ("How do I install it?", "Getting started: Install and start"),
         ("does it need javascript", "Getting started: The first chat"),
-        ("who can see my chats?", "Privacy: Who can read my chats"),
+        ("who can read my chats?", "Privacy: Who can read my chats"),
+        ("VOICHAT_SESSION_DAYS", "Settings: All settings"),
         (
             "may I close the browser while it answers",
             "Getting started: Close the browser while a reply is written",
@@ -88,10 +94,85 @@ def test_a_newcomer_is_led_to_the_right_section(guide: Guide, question: str, sec
     assert heading(ask(guide, question)) == section
 
 
+def test_most_newcomers_questions_lead_to_a_page_that_answers_them() -> None:
+    found = ask_all(questions())
+    assert len(found) == 30
+    assert sum(each.has_page for each in found) >= 27, [each for each in found if not each.has_page]
+
+
+def test_the_manual_says_no_more_of_the_guide_than_is_so() -> None:
+    page = " ".join((DOCS / "guide.md").read_text().split())
+    said = re.search(
+        r"(\d+) lead to the right page and (\d+) to the right section of it.* (\d+) lead to the right", page
+    )
+    assert said
+
+    known, new = ask_all(questions()), ask_all(questions(QUESTIONS.with_name("new-questions.txt")))
+
+    assert sum(each.has_page for each in known) >= int(said[1]) >= 27
+    assert sum(each.has_section for each in known) >= int(said[2])
+    assert sum(each.has_page for each in new) >= int(said[3])
+
+
+def test_a_russian_question_gets_the_english_passage_in_a_russian_frame(guide: Guide) -> None:
+    answer = ask(guide, "Как сменить порт?")
+
+    assert answer.startswith("Я встроенный справочник (Guide): не языковая модель")
+    assert (
+        "Руководство написано по-английски; вот место, которое подходит:\n\n### Getting started: Change the" in answer
+    )
+    assert "См. также:" in answer
+    assert "Это страница `docs/getting-started.md`." in answer
+
+
+@pytest.mark.parametrize("question", ["какая погода в Москве?", "напиши стихи о море"])
+def test_a_russian_question_that_nothing_fits_is_answered_in_russian(guide: Guide, question: str) -> None:
+    answer = ask(guide, question)
+
+    assert "В руководстве нет ничего подходящего." in answer
+    assert "Как подключить модель?" in answer
+
+
+@pytest.mark.parametrize("question", ["Привет!", "кто ты?", "что ты умеешь", "помощь", "Спасибо"])
+def test_who_says_hello_in_russian_hears_in_russian_what_it_can_be_asked(guide: Guide, question: str) -> None:
+    assert "Ещё могу показать: таблица;" in ask(guide, question)
+
+
+def test_an_answer_names_its_page(guide: Guide) -> None:
+    assert "From the page `docs/getting-started.md`." in ask(guide, "how do I change the port")
+
+
+def test_of_a_long_table_the_row_that_was_asked_for_is_shown(guide: Guide) -> None:
+    [row] = [line for line in ask(guide, "VOICHAT_SESSION_DAYS").splitlines() if line.startswith("| `")]
+
+    assert row.startswith("| `VOICHAT_SESSION_DAYS` | `400` |")
+
+
+def test_no_answer_is_long(guide: Guide) -> None:
+    for asked in questions():
+        assert len(ask(guide, asked.words)) < 2500
+
+
+@pytest.mark.parametrize(
+    ("sentence", "page"),
+    [
+        ("The upstream fell silent, so the wait was given up.", "Connecting a model"),
+        ("what is “The proxy is not running: it refused the connection.”", "Connecting a model"),
+        ("Error: Cannot listen on 127.0.0.1:8000 (Address already in use): stop what does, or", "Troubleshooting"),
+        ("You have reached the limit of 60 messages a minute", "Troubleshooting"),
+        ("что значит This server does not answer to the name “chat.lan”?", "Troubleshooting"),
+    ],
+)
+def test_a_sentence_of_the_product_leads_to_what_the_manual_says_about_it(
+    guide: Guide, sentence: str, page: str
+) -> None:
+    assert heading(ask(guide, sentence)).startswith(f"{page}: ")
+
+
 def test_it_names_close_sections(guide: Guide) -> None:
     _, see_also = ask(guide, "how do I stop it?").split("See also:")
 
-    assert "- Getting started: Watch a reply grow, and stop it" in see_also
+    assert "- A conversation with curl: Stop a reply from a script" in see_also
 
 
 def test_links_within_the_manual_become_words_because_no_page_shows_it(guide: Guide) -> None:
@@ -128,16 +209,18 @@ def test_who_asks_for_it_hears_what_it_is_and_what_it_can_be_asked(guide: Guide,
     answer = ask(guide, "how do I change the port", "…", question)
 
     assert answer.startswith(INTRODUCTION)
-    assert "a table; code; math; a long slow reply" in answer
-    assert "Where the data lies" in answer
+    assert (
+        "I can also show a table; code in several languages; math; a long list; a long slow reply; an error." in answer
+    )
+    assert "- **Getting started**" in answer
 
 
-@pytest.mark.parametrize("question", ["What is the capital of France?", "write a poem about the sea", "какая погода"])
+@pytest.mark.parametrize("question", ["What is the capital of France?", "write a poem about the sea", "tell me a joke"])
 def test_when_nothing_fits_it_says_so_and_what_it_can_be_asked(guide: Guide, question: str) -> None:
     answer = ask(guide, question)
 
     assert "The manual has nothing that fits this." in answer
-    assert "Where the data lies" in answer
+    assert "- **Getting started**" in answer
 
 
 def test_without_a_question_it_introduces_itself(guide: Guide) -> None:
@@ -147,14 +230,40 @@ def test_without_a_question_it_introduces_itself(guide: Guide) -> None:
 @pytest.mark.parametrize(
     ("wish", "sign"),
     [
-        ("Show me a table, please", "|---"),
+        ("Show me a table, please", "| Earth |"),
         ("code", "```python"),
+        ("code in several languages", "```sql"),
         ("an example of some math", "$$"),
+        ("a long list", "20. The number 20"),
         ("a long slow reply", "10. About 10"),
+        ("Покажи таблицу", "| Земля |"),
+        ("пример кода на разных языках", "```python"),
+        ("формулы", "Отдельной строкой"),
+        ("длинный список, пожалуйста", "20. Число 20"),
+        ("медленный ответ", "10. Около 10"),
     ],
 )
-def test_it_demonstrates_on_request(guide: Guide, wish: str, sign: str) -> None:
+def test_it_demonstrates_on_request_in_the_language_of_the_request(guide: Guide, wish: str, sign: str) -> None:
     assert sign in ask(guide, wish)
+
+
+@pytest.mark.parametrize("wish", [name for each in DEMONSTRATIONS for name in each.names])
+def test_each_demonstration_comes_by_the_name_that_the_help_gives_it(guide: Guide, wish: str) -> None:
+    found = meant(manual.said(wish))
+
+    assert found
+    assert wish in found.names
+    assert wish in ask(guide, "help") + ask(guide, "помощь")
+
+
+@pytest.mark.parametrize("wish", ["show me an error", "покажи ошибку", "a reply that fails"])
+def test_the_error_comes_in_the_middle_of_a_reply(guide: Guide, wish: str) -> None:
+    pieces = guide.answer(conversation(wish))
+    said = [next(pieces) for _ in range(20)]
+
+    with pytest.raises(GuideFailure, match="demonstration"):
+        said.extend(pieces)
+    assert len(said) > 20
 
 
 def test_a_question_with_the_word_of_a_demonstration_is_a_question(guide: Guide) -> None:

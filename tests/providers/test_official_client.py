@@ -47,6 +47,11 @@ def client(app: WSGIApplication) -> Iterator[OpenAI]:
         thread.join()
 
 
+def unhurried() -> WSGIApplication:
+    """Whose slow demonstrations take no time."""
+    return embedded.application(DOCS, sleep=lambda _: None)
+
+
 # As the official client sees it
 
 
@@ -146,3 +151,19 @@ def test_a_slow_reply_comes_word_by_word_and_can_be_stopped() -> None:
         with pytest.raises(Cancelled):
             reading.result(1)
     assert 0 < len(said) < 50
+
+
+def test_an_answer_that_fails_keeps_what_had_come_and_says_why() -> None:
+    said: list[Chunk] = []
+    with mounted(unhurried()) as url, pytest.raises(ProviderError, match="broke off with an error: “This is only a"):
+        said.extend(ask(url, [{"role": "user", "content": "show me an error"}]))
+    assert "".join(map(str, said)).endswith("Here it")
+
+
+def test_an_answer_in_one_piece_that_fails_is_an_error_in_json() -> None:
+    app = validator(unhurried())
+    body = json.dumps({"model": "guide", "messages": [{"role": "user", "content": "an error"}]}).encode()
+    answer = call(app, "POST", "/v1/chat/completions", body)
+    assert answer.status == 500
+    error = json.loads(answer.body)["error"]
+    assert (error["type"], error["message"]) == ("server_error", "This is only a demonstration of an error.")

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from .base import Message
-from .guide import Guide
+from .guide import Guide, GuideFailure
 
 MAX_BODY = 16 * 1024 * 1024
 
@@ -36,6 +36,8 @@ def application(
             response = route(routes, environ)(environ)
         except Refusal as refusal:
             response = refused(refusal, environ)
+        except GuideFailure as failure:
+            response = refused(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, str(failure)), environ)
         start_response(f"{response.status} {response.status.phrase}", list(response.headers))
         return response.body
 
@@ -75,8 +77,12 @@ def route(routes: Routes, environ: WSGIEnvironment) -> Handler:
 def refused(refusal: Refusal, environ: WSGIEnvironment) -> Response:
     if not environ.get("PATH_INFO", "").startswith("/v1/"):
         return html(refusal.status, str(refusal), *refusal.headers)
-    error = {"message": str(refusal), "type": "invalid_request_error", "param": None, "code": None}
-    return in_json({"error": error}, refusal.status, *refusal.headers)
+    kind = "invalid_request_error" if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR else "server_error"
+    return in_json(error(str(refusal), kind), refusal.status, *refusal.headers)
+
+
+def error(sentence: str, kind: str) -> Mapping[str, Any]:
+    return {"error": {"message": sentence, "type": kind, "param": None, "code": None}}
 
 
 def home(_environ: WSGIEnvironment) -> Response:
@@ -125,6 +131,12 @@ class Completion:
         return {**self._head, "object": "chat.completion", "choices": [choice], "usage": self._usage(len(said))}
 
     def events(self, with_usage: bool) -> Iterator[bytes]:
+        try:
+            yield from self._events(with_usage)
+        except GuideFailure as failure:
+            yield event(error(str(failure), "server_error"))
+
+    def _events(self, with_usage: bool) -> Iterator[bytes]:
         yield self._event({"role": "assistant", "content": ""})
         count = 0
         for count, piece in enumerate(self._pieces, 1):  # noqa: B007 - the last count is wanted
