@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request, stream_template, stream_with_context, url_for
 from werkzeug.wrappers import Response as Redirect
 
+from .. import providers
 from ..chats import history, lease
 from ..chats.records import Message
 from ..chats.text import cleaned
@@ -25,8 +26,8 @@ blueprint = Blueprint("chat", __name__)
 @blueprint.get("/")
 def new() -> Response:
     words = cleaned(request.args.get("q", ""))
-    typed = Typed(preset=cleaned(request.args.get("preset", "")))
-    page = Response(render_template("chat/new.html", composer=composer.fresh(url_for(".begin"), words, typed=typed)))
+    form = composer.fresh(url_for(".begin"), words, typed=Typed(preset=cleaned(request.args.get("preset", ""))))
+    page = Response(render_template("chat/new.html", composer=form, has_model=providers.has_model()))
     # With no-store, Back would fetch another submit id for the words that the browser restores, and Send send twice.
     page.headers["Cache-Control"] = "private, no-cache"
     return page

@@ -203,6 +203,11 @@ def choices() -> list[Choice]:
     return _upstreams().choices()
 
 
+def has_model() -> bool:
+    """Whether anything but the Guide is set up."""
+    return not all(upstream.is_guide for upstream in _upstreams())
+
+
 def get(choice: str) -> tuple[Upstream, str]:
     """Raises `ProviderError`."""
     return _upstreams().get(choice)
