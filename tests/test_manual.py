@@ -1,6 +1,7 @@
 """The manual's commands do what it says: they run here as they stand there."""
 
 import re
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from tests.support.servers import CLEAN, ROOT, Voichat, missing
 from webapp import create_app, outages
 from webapp.settings import load
 
+CERTIFICATE = ROOT / "tests" / "providers" / "localhost.pem"
 PUBLISHED = "http://127.0.0.1:8000"
 STREAMING_GUIDE = {"OPENAI_BASE_URL": "embedded:", "VOIGPT_URL": "embedded:", "VOICHAT_MODEL": "openai/guide"}
 PASSWORD = {"VOICHAT_AUTH": "password", "VOICHAT_PASSWORD": "correct horse battery"}
@@ -179,3 +181,26 @@ def headings(text: str) -> list[str]:
 def slug(heading: str) -> str:
     """As GitHub makes an anchor of a heading."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+# Settings: what the manual tells people to set can be set
+
+
+def starts() -> list[tuple[str, str]]:
+    """Each line of the manual that starts Voichat, with its page."""
+    pages = [path.name for path in DOCS.glob("*.md")]
+    lines = [(page, line) for page in pages for block in blocks(page) for line in block.commands.splitlines()]
+    return [(page, line) for page, line in lines if "=" in line and line.endswith("./run")]
+
+
+@pytest.mark.parametrize(("page", "line"), starts())
+def test_every_start_that_the_manual_shows_has_settings_that_make_sense(page: str, line: str, tmp_path: Path) -> None:
+    given = dict(word.split("=", 1) for word in shlex.split(line)[:-1])
+    files = {name: tmp_path / "file" for name in given if name.endswith("_FILE") and name != "VOIGPT_CA_FILE"}
+    for file in files.values():
+        file.write_text("a secret that is long enough")
+    authorities = {"VOIGPT_CA_FILE": str(CERTIFICATE)} if "VOIGPT_CA_FILE" in given else {}
+
+    settings = load(given | {name: str(file) for name, file in files.items()} | authorities)
+
+    assert settings.link, page
