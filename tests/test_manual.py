@@ -64,7 +64,7 @@ RUNNING = "Back up while Voichat runs (SQLite)"
 STOPPED = "Copy the whole folder"
 CHECK = "Check that a backup is good"
 RESTORE = "Restore a backup (SQLite)"
-PG_DUMP, PG_RESTORE = "Back up PostgreSQL", "Restore PostgreSQL"
+PG_DUMP, PG_RESTORE = "Dump PostgreSQL", "Restore PostgreSQL"
 
 
 def test_every_command_about_backups_is_run_here() -> None:

@@ -193,7 +193,7 @@ def test_a_whole_answer_that_fails_is_a_page_with_the_reason() -> None:
     answer = generate(application(DOCS, sleep=lambda _: None), broken)
 
     assert answer.status == 500
-    assert b"only a demonstration of an error" in answer.body
+    assert b"<title>This is only a demonstration of an error.</title>" in answer.body
 
 
 class QuietHandler(WSGIRequestHandler):

@@ -202,7 +202,7 @@ def is_message(value: object) -> bool:
 
 
 def html(status: HTTPStatus, sentence: str, *headers: tuple[str, str]) -> Response:
-    page = f"<!doctype html><title>{status.phrase}</title><h1>{status.phrase} ({status})</h1><p>{sentence}</p>"
+    page = f"<!doctype html><title>{sentence}</title><h1>{status.phrase} ({status})</h1><p>{sentence}</p>"
     return whole(status, page.encode(), "text/html; charset=utf-8", *headers)
 
 

@@ -32,6 +32,7 @@ RUSSIAN = _read("""
 аутентификац, авториз: sign-in
 баз: database
 без: without
+бесплатн, лиценз, стоит, стоимост, цен: cost free license
 безопас, опасн: safe security
 бесконечн: long
 браузер: browser
@@ -57,6 +58,7 @@ RUSSIAN = _read("""
 доступ: access open
 друг: another
 журнал, лог, логи, логах: log
+забыл: forgot lost
 забы: forget lost
 завис, висит, застр: nothing comes
 заголов: header
