@@ -31,14 +31,10 @@ def heading(answer: str) -> str:
     return next(line.removeprefix("### ") for line in answer.splitlines() if line.startswith("### "))
 
 
-@pytest.fixture
-def pauses() -> list[float]:
-    return []
-
-
-@pytest.fixture
-def guide(pauses: list[float]) -> Guide:
-    return Guide(DOCS, sleep=pauses.append)
+@pytest.fixture(scope="module")
+def guide() -> Guide:
+    """One for all: it remembers nothing of who asked, and is in no hurry to be slow."""
+    return Guide(DOCS, sleep=lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -259,16 +255,18 @@ def test_a_question_with_the_word_of_a_demonstration_is_a_question(guide: Guide)
     assert heading(ask(guide, "why is my reply interrupted")) == "Connecting a model: Interrupted reply"
 
 
-def test_the_long_slow_reply_takes_ten_seconds_in_small_pieces(guide: Guide, pauses: list[float]) -> None:
-    pieces = list(guide.answer(conversation("a long slow reply")))
+def test_the_long_slow_reply_takes_ten_seconds_in_small_pieces() -> None:
+    pauses: list[float] = []
+    pieces = list(Guide(DOCS, sleep=pauses.append).answer(conversation("a long slow reply")))
 
     assert len(pauses) == len(pieces)
     assert sum(pauses) == pytest.approx(10)
     assert max(pauses) < 0.25
 
 
-def test_other_answers_come_at_once_a_word_a_piece(guide: Guide, pauses: list[float]) -> None:
-    pieces = list(guide.answer(conversation("how do I change the port")))
+def test_other_answers_come_at_once_a_word_a_piece() -> None:
+    pauses: list[float] = []
+    pieces = list(Guide(DOCS, sleep=pauses.append).answer(conversation("how do I change the port")))
 
     assert all(len(piece.split()) == 1 for piece in pieces)
     assert pauses == []
@@ -281,6 +279,18 @@ def test_a_comment_in_a_code_block_is_no_heading(tmp_path: Path) -> None:
 
     assert heading(answer) == "Tea: Brewing"
     assert "# boil water\nboil" in answer
+
+
+def test_of_a_long_section_whole_blocks_are_shown(tmp_path: Path) -> None:
+    sentence = "Then boil water for as long as it takes. " * 17
+    code = "```sh\nboil\n\n" + "pour\n" * 100 + "```"
+    (tmp_path / "tea.md").write_text(f"# Tea\n\n## Brewing\n\n{sentence}\n\n{sentence}\n\n{code}\n", "utf-8")
+
+    answer = ask(Guide(tmp_path), "how do I boil water")
+
+    assert answer.count(sentence.strip()) == 2
+    assert "```" not in answer
+    assert "\n\n…\n\nFrom the page `docs/tea.md`." in answer
 
 
 def test_a_folder_without_a_manual_leaves_the_demonstrations(tmp_path: Path) -> None:
