@@ -162,7 +162,8 @@ def passage(section: Section, asked: Sequence[Term]) -> str:
         return section.body
     shown: list[str] = []
     for block in BLOCK_END.split(section.body):
-        short = _rows(block, asked) if block.startswith("|") else block
+        is_long_table = block.startswith("|") and len(block) > MOST_CHARACTERS
+        short = _rows(block, asked) if is_long_table else block
         if shown and len("\n\n".join([*shown, short])) > MOST_CHARACTERS:
             return "\n\n".join([*shown, "…"])
         shown.append(short)
@@ -170,16 +171,12 @@ def passage(section: Section, asked: Sequence[Term]) -> str:
 
 
 def _rows(table: str, asked: Sequence[Term]) -> str:
-    """A long table with the rows that share most with the question."""
-    head, rule, *rows = table.splitlines()
+    """The head of a table and the rows that share most with the question; all of them where none does."""
+    lines = table.splitlines()
     stems = {stem for term in asked for stem in term.stems}
-    shared = [len(stems & set(words(row))) for row in rows]
+    shared = [len(stems & set(words(row))) for row in lines[2:]]
     most = max(shared, default=0)
-    return (
-        table
-        if len(table) <= MOST_CHARACTERS or not most
-        else "\n".join([head, rule, *(row for row, count in zip(rows, shared, strict=True) if count == most)])
-    )
+    return "\n".join(lines[:2] + [row for row, count in zip(lines[2:], shared, strict=True) if count == most])
 
 
 NAME = re.compile(r"\w{2,}")
