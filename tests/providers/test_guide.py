@@ -10,7 +10,8 @@ from bench.guide import questions
 from webapp.providers import manual
 from webapp.providers.base import Message
 from webapp.providers.demonstrations import DEMONSTRATIONS, meant
-from webapp.providers.guide import INTRODUCTION, Guide, GuideFailure
+from webapp.providers.guide import Guide, GuideFailure
+from webapp.providers.phrases import ENGLISH
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -178,12 +179,12 @@ def test_a_follow_up_is_about_its_own_words_first(guide: Guide) -> None:
 
 @pytest.mark.parametrize("question", ["how do I change the port", "show me a table", "capital of France"])
 def test_the_first_answer_says_that_it_is_no_language_model(guide: Guide, question: str) -> None:
-    assert ask(guide, question).startswith(INTRODUCTION)
-    assert "no language model" in INTRODUCTION
+    assert ask(guide, question).startswith(ENGLISH.introduction)
+    assert "no language model" in ENGLISH.introduction
 
 
 def test_later_answers_do_not_repeat_it(guide: Guide) -> None:
-    assert INTRODUCTION not in ask(guide, "hello", "…", "how do I change the port")
+    assert ENGLISH.introduction not in ask(guide, "hello", "…", "how do I change the port")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_later_answers_do_not_repeat_it(guide: Guide) -> None:
 def test_who_asks_for_it_hears_what_it_is_and_what_it_can_be_asked(guide: Guide, question: str) -> None:
     answer = ask(guide, "how do I change the port", "…", question)
 
-    assert answer.startswith(INTRODUCTION)
+    assert answer.startswith(ENGLISH.introduction)
     assert (
         "I can also show a table; code in several languages; math; a long list; a long slow reply; an error." in answer
     )
@@ -209,7 +210,7 @@ def test_when_nothing_fits_it_says_so_and_what_it_can_be_asked(guide: Guide, que
 
 
 def test_without_a_question_it_introduces_itself(guide: Guide) -> None:
-    assert "".join(guide.answer([])).startswith(INTRODUCTION)
+    assert "".join(guide.answer([])).startswith(ENGLISH.introduction)
 
 
 @pytest.mark.parametrize(

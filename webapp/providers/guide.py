@@ -12,8 +12,9 @@ from .base import Messages
 from .demonstrations import DEMONSTRATIONS, meant
 from .glossary import is_russian
 from .manual import Manual, Section, Term
+from .passages import passage
+from .phrases import ENGLISH, RUSSIAN, Language
 
-INTRODUCTION = "I am the built-in Guide: no language model, only a search in the manual. I help you to connect a model."
 FAILURE = "This is only a demonstration of an error."
 
 
@@ -61,17 +62,17 @@ class Guide:
             return reply
         return Reply(f"{language.introduction}\n\n{reply.text}", reply.seconds, reply.fails)
 
-    def _look_up(self, said: Sequence[str], language: "Language") -> str:
+    def _look_up(self, said: Sequence[str], language: Language) -> str:
         found = self.find(said)
         if not found:
             return f"{language.nothing}\n\n{self._help(language)}"
         best, *others = found
-        text = LOCAL_LINK.sub(r"\1", manual.passage(best, question(said)))
+        text = LOCAL_LINK.sub(r"\1", passage(best, question(said)))
         answer = f"{language.frame}### {best.page}: {best.title}\n\n{text}\n\n{language.source} `docs/{best.file}`."
         see_also = "".join(f"\n- {section.page}: {section.title}" for section in others)
         return f"{answer}\n\n{language.see_also}\n{see_also}" if others else answer
 
-    def _help(self, language: "Language") -> str:
+    def _help(self, language: Language) -> str:
         pages = "".join(f"\n- **{page}**" for page in dict.fromkeys(section.page for section in self._read().sections))
         shown = "; ".join(demonstration.names[language.number] for demonstration in DEMONSTRATIONS)
         return f"{language.topics}\n{pages}\n\n{language.examples}\n\n{language.demonstrations} {shown}."
@@ -88,46 +89,6 @@ class Reply:
     text: str
     seconds: float = 0.0
     fails: bool = False
-
-
-@dataclass(frozen=True)
-class Language:
-    """The Guide's own sentences. `number` is that of the demonstrations' names and texts."""
-
-    number: int
-    introduction: str
-    frame: str
-    source: str
-    see_also: str
-    nothing: str
-    topics: str
-    examples: str
-    demonstrations: str
-
-
-ENGLISH = Language(
-    number=0,
-    introduction=INTRODUCTION,
-    frame="",
-    source="From the page",
-    see_also="See also:",
-    nothing="The manual has nothing that fits this.",
-    topics="You can ask me about:",
-    examples="For example: “How do I connect a model?”, “Can my team open it?”, “How do I back up my chats?”",
-    demonstrations="I can also show",
-)
-RUSSIAN = Language(
-    number=1,
-    introduction="Я встроенный справочник (Guide): не языковая модель, а только поиск по руководству. "
-    "Помогу подключить модель.",
-    frame="Руководство написано по-английски; вот место, которое подходит:\n\n",
-    source="Это страница",
-    see_also="См. также:",
-    nothing="В руководстве нет ничего подходящего.",
-    topics="Можно спросить меня об этом (руководство написано по-английски, спрашивать можно по-русски):",
-    examples="Например: «Как подключить модель?», «Как открыть чат коллегам?», «Как сделать резервную копию?»",
-    demonstrations="Ещё могу показать:",
-)
 
 
 def _demonstration(said: str, language: Language) -> Reply | None:
