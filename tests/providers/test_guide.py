@@ -140,19 +140,20 @@ def test_no_answer_is_long(guide: Guide) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "page"),
+    "sentence",
     [
-        ("The upstream fell silent, so the wait was given up.", "Connecting a model"),
-        ("what is “The proxy is not running: it refused the connection.”", "Connecting a model"),
-        ("Error: Cannot listen on 127.0.0.1:8000 (Address already in use): stop what does, or", "Troubleshooting"),
-        ("You have reached the limit of 60 messages a minute", "Troubleshooting"),
-        ("что значит This server does not answer to the name “chat.lan”?", "Troubleshooting"),
+        "The server's database is busy.",
+        "what is “Too many wrong passwords: try again in 4 s.”",
+        "Error: Cannot listen on 127.0.0.1:8000 (Address already in use): stop what does, or",
+        "You have reached the limit of 60 messages a minute",
+        "что значит This server does not answer to the name “chat.lan”?",
     ],
 )
-def test_a_sentence_of_the_product_leads_to_what_the_manual_says_about_it(
-    guide: Guide, sentence: str, page: str
-) -> None:
-    assert heading(ask(guide, sentence)).startswith(f"{page}: ")
+def test_a_sentence_of_the_product_leads_to_a_section_that_quotes_it(guide: Guide, sentence: str) -> None:
+    best = guide.find([sentence])[0]
+
+    quoted = [quote.partition("…")[0].strip(" .") for quote in re.findall("“([^”]+)”", best.body)]
+    assert any(beginning in sentence for beginning in quoted if len(beginning) > 10)
 
 
 def test_it_names_close_sections(guide: Guide) -> None:

@@ -204,8 +204,8 @@ def choices() -> list[Choice]:
 
 
 def has_model() -> bool:
-    """Whether anything but the Guide is set up."""
-    return not all(upstream.is_guide for upstream in _upstreams())
+    """Whether anything but the Guide is set up, or was found on this machine."""
+    return any(upstream.is_shown and not upstream.is_guide for upstream in _upstreams())
 
 
 def get(choice: str) -> tuple[Upstream, str]:
