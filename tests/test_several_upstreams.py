@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from tests.conftest import application
-from tests.providers.upstream import Answer, Upstream, openai, reply, reply_json, stream
+from tests.providers.upstream import Answer, Asked, Peer, Upstream, openai, reply, reply_json, stream
 from tests.support.people import Person
 from tests.support.servers import Voichat, refusal, wait_until
 from tests.support.visitors import said
@@ -57,6 +57,7 @@ def written(lab: Upstream, cloud: Upstream) -> str:
         context = 4096
 
         [upstreams.cloud]
+        label = "cloud"
         kind = "openai"
         url = "{cloud.url}/v1"
         key = "{CLOUD_KEY}"
@@ -273,6 +274,15 @@ def test_the_status_page_has_them_all(alice: Person) -> None:
     page = alice.get("/providers/").text
     assert re.findall(r"<strong>([^<]*)</strong>", page) == ["Our lab", "cloud", GUIDE]
     assert page.count('data-status="up"') == 3
+
+
+def test_the_status_page_asks_them_all_at_once(alice: Person, cloud: Upstream, lab_says: list[Answer]) -> None:
+    def after_the_cloud_was_asked(asked: Asked, peer: Peer) -> None:
+        cloud.wait_for_requests(1)
+        openai()(asked, peer)
+
+    lab_says.append(after_the_cloud_was_asked)
+    assert alice.get("/providers/").text.count('data-status="up"') == 3
 
 
 @pytest.mark.parametrize("written", ['[upstreams.lab]\nkind = "openai"\nurl = "http://127.0.0.1:1/v1"\n'])

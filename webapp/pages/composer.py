@@ -127,6 +127,5 @@ def _model() -> str:
 
 
 def _grouped(choices: list[Choice]) -> list[Group]:
-    found = [Group(label, list(them)) for label, them in groupby(choices, lambda choice: choice.group)]
-    is_one = len(found) == 1
-    return [Group("", them) if is_one or them[0].label == label else Group(label, them) for label, them in found]
+    groups = [list(them) for _, them in groupby(choices, lambda choice: choice.value.partition("/")[0])]
+    return [Group("" if len(groups) == 1 or them[0].label == them[0].group else them[0].group, them) for them in groups]

@@ -10,7 +10,6 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Redirect
 
-from .. import providers
 from ..chats import presets
 from ..chats.instructions import NAME_CHARACTERS, Changed, Preset, version
 from ..chats.text import title
@@ -112,11 +111,15 @@ def _stored(preset: Preset) -> Form:
 
 
 def _index(form: Form) -> str:
-    return render_template("presets.html", form=form, groups=picker.groups(), choices=providers.choices())
+    return render_template("presets.html", form=form, presets=picker.groups(), models=_models(form))
 
 
 def _show(preset_id: str, form: Form) -> str:
-    return render_template("preset.html", preset_id=preset_id, form=form, choices=providers.choices())
+    return render_template("preset.html", preset_id=preset_id, form=form, models=_models(form))
+
+
+def _models(form: Form) -> list[composer.Group]:
+    return composer.fresh("", model=form.model).groups
 
 
 def _to_list() -> Redirect:

@@ -1,6 +1,7 @@
 """The providers' door: which upstreams are set up, what they offer, whether they answer. The only way to an adapter."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -228,8 +229,12 @@ def presets() -> Sequence[Preset]:
 
 @blueprint.get("/")
 def status() -> str:
+    """All are asked at once: those that are away must not add up."""
     _upstreams().refresh()
-    return render_template("providers.html", upstreams=[each for each in _upstreams() if each.is_shown])
+    shown = [upstream for upstream in _upstreams() if upstream.is_shown]
+    with ThreadPoolExecutor(len(shown)) as pool:
+        health = pool.map(lambda upstream: upstream.health(), shown)
+    return render_template("providers.html", upstreams=zip(shown, health, strict=True))
 
 
 def _upstreams() -> Upstreams:

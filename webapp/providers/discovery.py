@@ -45,11 +45,13 @@ class Local(Upstream):
 
     def look(self) -> None:
         """It is found if it says in a moment what models it has; one that was found may take its time."""
+        patience = CHECK_SECONDS if self._is_here else FOUND_WITHIN_SECONDS
         try:
-            self._is_here = self._learn(http.Call(CHECK_SECONDS if self._is_here else FOUND_WITHIN_SECONDS))
+            is_here = self._learn(http.Call(patience))
         except ProviderError:
-            self._is_here = False
-        self._was_here = self._was_here or self._is_here
+            is_here = False
+        self._was_here = self._was_here or is_here
+        self._is_here = is_here
 
 
 class Discovery:
