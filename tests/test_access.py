@@ -85,19 +85,17 @@ WRONG = [(rule, verb) for rule, verb in CASES if verb not in TABLE[rule]]
 PRIVATE = [(rule, verb) for rule, verb in CASES if TABLE[rule].get(verb) in (OWNERS_PAGE, OWNERS_FORM)]
 
 # Whatever somebody sends, and however wrong: in a form, or in the query of a GET.
-WORDS = {"message": "Hi", "model": MODEL}
+WORDS = {"message": "Hi", "model": MODEL, "name": "Mine", "system": "Be rude.", "version": "x"}
+NONSENSE = {"name": "", "system": "x" * 20_001, "temperature": "hot"}
 ATTEMPTS: dict[str, dict[str, str]] = {
     "nothing": {},
     "words": WORDS,
     "no words": {"message": " "},
-    "too many words": WORDS | {"message": "x" * 40_000},
+    "too many words": WORDS | NONSENSE | {"message": "x" * 40_000},
     "a long submit id": WORDS | {"submit_id": "x" * 300},
     "no such model": WORDS | {"model": "guide/none"},
     "a made-up message": WORDS | {"parent": MADE_UP, "at": MADE_UP, "before": MADE_UP, "attempt": "1"},
-    "a message of Alice's": WORDS | {"parent": "<reply_id>", "at": "<reply_id>", "attempt": "1"},
-    "instructions": {"name": "Mine", "system": "Be rude.", "version": "x"},
-    "instructions that make no sense": {"name": "", "system": "x" * 20_001, "temperature": "hot"},
-    "Alice's preset": WORDS | {"preset": "<preset_id>"},
+    "what is Alice's": WORDS | {"parent": "<reply_id>", "at": "<reply_id>", "attempt": "1", "preset": "<preset_id>"},
     "no message": WORDS | {"parent": "x" * 50, "at": "'", "before": "nan", "attempt": "x"},
 }
 

@@ -13,7 +13,7 @@ PRESET = "/presets/<id:preset_id>"
 DELETE_PRESET = f"{PRESET}/delete"
 
 REPLY, NEW = "<reply_id>", "<new>"
-TOLD = {"system": "Be brief.", "temperature": "0.5", "top_p": "0.9", "max_tokens": "100", "seed": "7"}
+TOLD = {"system": "Be brief.", "temperature": "0.5", "top_p": "", "max_tokens": "", "seed": ""}
 
 FORMS = {
     "/chats": {"message": "Hi", "model": MODEL, "submit_id": NEW, "parent": "", "preset": "", **TOLD},
