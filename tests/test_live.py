@@ -4,6 +4,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from http.client import HTTPResponse
+from pathlib import Path
 
 import pytest
 
@@ -96,7 +97,8 @@ def test_what_a_page_has_shown_is_stored(alice: Visitor, talk: Talk, database: D
                     assert kept.scalar_one().endswith(piece)
 
 
-def test_a_kill_takes_nothing_back_of_what_was_shown(alice: Visitor, talk: Talk) -> None:
+def test_a_kill_takes_nothing_back_of_what_was_shown(serve: Callable[..., Voichat], talk: Talk, tmp_path: Path) -> None:
+    alice = Visitor(serve("tests.support.kills:app", KILLS=str(tmp_path)))  # its leases are short
     chat = alice.send("Hi")
     with browser(alice, chat) as page:
         talk.think("Hm, ", "hm.")

@@ -150,6 +150,7 @@ class Reader(Member):
                 page.read_to_its_end()
         except (HTTPException, OSError, NotInTime):
             self.breaks += 1
+            time.sleep(PAUSE_SECONDS)
         return page.shown if page else ""
 
 
