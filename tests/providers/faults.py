@@ -31,7 +31,7 @@ from tests.providers.upstream import (
 )
 
 KEY = "sk-0123456789"
-SECONDS = 0.4
+SECONDS = 1.0
 """The time limit of a call in the table's own tests; `{seconds}` in a sentence."""
 
 AGAIN = "try again"
@@ -390,6 +390,11 @@ STREAMS_ONLY = [
         "The upstream's answer has a line that is longer than 4 MB; the admin has to look at its log.",
         again=False,
         kept="Hi",
+    ),
+    Fault(
+        "an end without any event",
+        lambda way: raw(way.head, END),
+        "The upstream ended its answer before it began; start a new chat or shorten the message, or try again.",
     ),
     Fault(
         "an end without the last event",

@@ -28,6 +28,7 @@ USAGE = "stream_options"
 LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
 LENGTHS = {"model_length": "length"}  # Mistral's word for the end of the model's context
 CUT_OFF = f"The upstream's answer was cut off; {AGAIN}."
+NEVER_BEGUN = "The upstream ended its answer before it began; start a new chat or shorten the message, or try again."
 
 
 class OpenAI(AbstractProvider):
@@ -149,12 +150,15 @@ def _read_events(answer: Answer, key: str) -> Iterator[Chunk]:
 
 
 def _until_done(answer: Answer, key: str) -> Iterator[Chunk]:
+    """llama-cpp-python's server has no other words for a chat that is too long for its model than no event at all."""
+    has_begun = False
     for data in filter(bytes.strip, sse.data(answer.pieces(SILENCE_SECONDS))):
         if data.strip() == b"[DONE]":
             answer.finish()
             return
+        has_begun = True
         yield from _chunks(Response(answer.status, {}, {}, data), "delta", key)
-    raise ProviderError(CUT_OFF)
+    raise ProviderError(CUT_OFF if has_begun else NEVER_BEGUN)
 
 
 def _chunks(answer: Response, part: str, key: str) -> Iterator[Chunk]:
