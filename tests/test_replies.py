@@ -89,6 +89,11 @@ def until_settled(database: Database, reply: Message) -> Message:
     return now(database, reply)
 
 
+def answered(replies: Replies, database: Database, reply: Message) -> Message:
+    replies.start(reply.id)
+    return until_settled(database, reply)
+
+
 def test_a_follower_is_woken_when_the_reply_is_complete(
     database: Database, provider: Provider, replies: Replies
 ) -> None:
@@ -356,9 +361,8 @@ def test_a_model_is_told_the_system_prompt_first_and_the_parameters_that_are_set
     told = Instructions("Be brief.", temperature=0.5)
     sent = history.begin(database, ALICE, Draft("Hi", MODEL, instructions=told))
     history.instruct(database, ALICE, sent.conversation_id, Instructions("Be long.", seed=7), "")
-    replies.open()
-    until_settled(database, history.branch(database, ALICE, sent.conversation_id)[-1])
-    until_settled(database, asked(database, "And?", sent.conversation_id))
+    answered(replies, database, history.branch(database, ALICE, sent.conversation_id)[-1])
+    answered(replies, database, asked(database, "And?", sent.conversation_id))
     assert provider.asked[-1] == ["Be long.", "Hi", "Hello.", "And?"]
     assert provider.parameters[-1] == {"seed": 7}
 
@@ -368,10 +372,9 @@ def test_the_oldest_turns_are_left_out_where_the_model_takes_no_more_and_the_rep
 ) -> None:
     provider.may_answer.set()
     replies = Replies(database, provider.complete, places=2, caps=NO_CAPS, seats=2, seats_each=2, budget=lambda _: 100)
-    replies.open()
-    first = until_settled(database, asked(database, "One " * 30))
-    second = until_settled(database, asked(database, "Two " * 30, first.conversation_id))
-    long = until_settled(database, asked(database, "Three " * 60, first.conversation_id))
+    first = answered(replies, database, asked(database, "One " * 30))
+    second = answered(replies, database, asked(database, "Two " * 30, first.conversation_id))
+    long = answered(replies, database, asked(database, "Three " * 60, first.conversation_id))
     assert provider.asked == [["One " * 30], ["Two " * 30]]
     assert (first.seen_from, second.seen_from, long.seen_from) == (None, second.parent_id, None)
     assert (long.status, "too long for the model" in long.problem) == ("failed", True)
