@@ -19,6 +19,7 @@ from tests.support.firefox import Firefox, firefox
 from tests.support.held import by_words, held
 from tests.support.people import Person
 from tests.support.servers import Voichat
+from tests.support.talk import Talk
 from tests.support.world import World
 from webapp import create_app
 from webapp.db import Database
@@ -106,6 +107,13 @@ def upstream(may_answer: Event) -> Iterator[Upstream]:
     with Upstream(held(voigpt(), may_answer)) as server:
         yield server
         may_answer.set()
+
+
+@pytest.fixture
+def talk() -> Iterator[Talk]:
+    with Talk() as upstream:
+        yield upstream
+        upstream.end()
 
 
 @pytest.fixture

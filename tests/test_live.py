@@ -2,7 +2,7 @@
 
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.client import HTTPResponse
 from pathlib import Path
 
@@ -19,13 +19,6 @@ TEXT_BROWSER = {"User_Agent": "Lynx/2.9"}
 PLAIN = {"Accept": "text/plain"}
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def talk() -> Iterator[Talk]:
-    with Talk() as upstream:
-        yield upstream
-        upstream.end()
 
 
 @pytest.fixture

@@ -23,13 +23,6 @@ without_javascript = pytest.mark.parametrize("running_firefox", [(False, "light"
 
 
 @pytest.fixture
-def talk() -> Iterator[Talk]:
-    with Talk() as upstream:
-        yield upstream
-        upstream.end()
-
-
-@pytest.fixture
 def settings(talk: Talk) -> dict[str, str]:
     return speaks(talk)
 

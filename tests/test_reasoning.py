@@ -1,13 +1,12 @@
 """What a model thinks stands folded above its answer; what it counted and why it ended stand with it."""
 
 import re
-from collections.abc import Iterator
 from html import unescape
 
 import pytest
 
 from tests.support.servers import Voichat, wait_until
-from tests.support.talk import Talk
+from tests.support.talk import Talk, speaks
 from tests.support.visitors import Visitor
 from tests.test_live import PLAIN, browser, last, reply_id
 from webapp.chats.endings import LIMIT
@@ -19,15 +18,8 @@ ALL_THOUGHTS = "".join(THOUGHTS)
 
 
 @pytest.fixture
-def talk() -> Iterator[Talk]:
-    with Talk() as upstream:
-        yield upstream
-        upstream.end()
-
-
-@pytest.fixture
 def settings(talk: Talk) -> dict[str, str]:
-    return {"OPENAI_BASE_URL": f"{talk.url}/v1", "VOICHAT_MODEL": "openai/small"}
+    return speaks(talk)
 
 
 @pytest.fixture

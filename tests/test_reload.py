@@ -1,6 +1,6 @@
 """HUP and TERM while people write and read: who is being answered notices nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -15,13 +15,6 @@ Serve = Callable[..., Voichat]
 GRACEFUL_SECONDS = 40.0  # of which 30 are gunicorn's
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def talk() -> Iterator[Talk]:
-    with Talk() as upstream:
-        yield upstream
-        upstream.end()
 
 
 def reload_under_load(voichat: Voichat, crowd: Crowd, times: int) -> None:

@@ -192,7 +192,7 @@ def test_an_answer_without_a_word_is_a_failure(database: Database, provider: Pro
     assert until_settled(database, reply).problem == NO_WORDS
 
 
-def answered(database: Database, provider: Provider, replies: Replies, *chunks: Chunk | Exception) -> Message:
+def reply_of(database: Database, provider: Provider, replies: Replies, *chunks: Chunk | Exception) -> Message:
     """The reply that these chunks make."""
     provider.chunks = [*chunks]
     provider.may_answer.set()
@@ -214,7 +214,7 @@ def gone_on(
 def test_what_the_model_thought_is_kept_apart_and_never_sent_back(
     database: Database, provider: Provider, replies: Replies
 ) -> None:
-    first = answered(database, provider, replies, Reasoning(" \n"), Reasoning("Hm, "), Reasoning("hm."), "Hello.")
+    first = reply_of(database, provider, replies, Reasoning(" \n"), Reasoning("Hm, "), Reasoning("hm."), "Hello.")
     assert (first.reasoning, first.text, first.html) == ("Hm, hm.", "Hello.", "<p>Hello.</p>\n")
     second = asked(database, "And?", first.conversation_id)
     replies.start(second.id)
@@ -233,7 +233,7 @@ def test_what_the_model_thought_is_kept_however_its_reply_ends(
     replies.stop(reply.id)
     stopped = until_settled(database, reply)
     assert (stopped.status, stopped.said) == ("stopped", ("Hel", "Hm.\ufffd"))
-    failed = answered(database, provider, replies, Reasoning("Hm."), ProviderError("The upstream is tired."))
+    failed = reply_of(database, provider, replies, Reasoning("Hm."), ProviderError("The upstream is tired."))
     assert (failed.status, failed.said) == ("failed", ("", "Hm."))
 
 
@@ -263,7 +263,7 @@ def test_thoughts_between_two_parts_of_an_answer_are_paragraphs_and_have_a_limit
         "Hello.",
         *[Reasoning("x" * 15)] * 3,
     ]
-    reply = answered(database, provider, replies, *thoughts)
+    reply = reply_of(database, provider, replies, *thoughts)
     assert reply.text == " Hello."
     assert reply.reasoning == f"One\n\nTwo \n\n\n{'x' * 8}{writing.BEYOND}"
 
@@ -271,7 +271,7 @@ def test_thoughts_between_two_parts_of_an_answer_are_paragraphs_and_have_a_limit
 def test_tokens_are_kept_and_those_of_a_continuation_added(
     database: Database, provider: Provider, replies: Replies
 ) -> None:
-    reply = answered(database, provider, replies, "One", Usage(1, 1), Usage(7, 2), Finish("length"))
+    reply = reply_of(database, provider, replies, "One", Usage(1, 1), Usage(7, 2), Finish("length"))
     assert (reply.prompt_tokens, reply.completion_tokens) == (7, 2)
     most = 2**31 - 1
     reply = gone_on(database, provider, replies, reply, " two", Usage(most, most), Finish("length"))
@@ -285,7 +285,7 @@ def test_tokens_are_kept_and_those_of_a_continuation_added(
 def test_a_reply_at_its_limit_of_length_is_complete_and_goes_on_as_often_as_one_likes(
     database: Database, provider: Provider, replies: Replies
 ) -> None:
-    reply = answered(database, provider, replies, Reasoning("Hm."), "One", Finish("length"))
+    reply = reply_of(database, provider, replies, Reasoning("Hm."), "One", Finish("length"))
     assert (reply.status, reply.problem, reply.can_go_on) == ("complete", endings.LIMIT, True)
     assert not lease.retry(database, reply.id, reply.attempt)
     reply = gone_on(database, provider, replies, reply, Reasoning("More."), " two", Finish("length"))
@@ -309,7 +309,7 @@ ENDINGS = [
 
 def test_how_a_model_ended_its_reply_is_said(database: Database, provider: Provider, replies: Replies) -> None:
     for reason, words, status, sentence in ENDINGS:
-        reply = answered(database, provider, replies, Reasoning("Hm."), words, Finish(reason))
+        reply = reply_of(database, provider, replies, Reasoning("Hm."), words, Finish(reason))
         assert (reply.status, reply.problem, reply.reasoning) == (status, sentence, "Hm.")
         assert reply.finish_reason == reason.replace("\0", "\ufffd")[:100]
         assert not reply.can_go_on

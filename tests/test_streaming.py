@@ -177,13 +177,6 @@ def test_a_page_that_fails_takes_no_seat(alice: Person, may_answer: Event, monke
 
 
 @pytest.fixture
-def talk() -> Iterator[Talk]:
-    with Talk() as upstream:
-        yield upstream
-        upstream.end()
-
-
-@pytest.fixture
 def talkative(environment: dict[str, str], talk: Talk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     """Somebody whose pages follow a reply for a moment only."""
     monkeypatch.setattr(live, "PAGE_SECONDS", 0.3)

@@ -21,13 +21,6 @@ BEGUN = 'class="beat"'
 
 
 @pytest.fixture
-def talk() -> Iterator[Talk]:
-    with Talk() as upstream:
-        yield upstream
-        upstream.end()
-
-
-@pytest.fixture
 def settings(talk: Talk) -> dict[str, str]:
     return speaks(talk)
 
