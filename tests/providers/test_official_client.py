@@ -155,7 +155,10 @@ def test_a_slow_reply_comes_word_by_word_and_can_be_stopped() -> None:
 
 def test_an_answer_that_fails_keeps_what_had_come_and_says_why() -> None:
     said: list[Chunk] = []
-    with mounted(unhurried()) as url, pytest.raises(ProviderError, match="broke off with an error: “This is only a"):
+    with (
+        mounted(unhurried()) as url,
+        pytest.raises(ProviderError, match="broke off with an error; try again: “This is only a"),
+    ):
         said.extend(ask(url, [{"role": "user", "content": "show me an error"}]))
     assert "".join(map(str, said)).endswith("Here it")
 

@@ -38,7 +38,9 @@ class CoolDown:
         left, failure = self._until - monotonic(), self._failure
         if left <= 0:
             return None
-        what = str(failure).removesuffix(".").partition(";")[0]
+        what = str(failure).removesuffix(".")
+        if failure.again:  # else the admin is named, who may act meanwhile
+            what = what.partition(";")[0]
         sentence = f"{what}; it is not tried again for {ceil(left)} s."
         return ProviderError(sentence, again=failure.again, retry_after=left)
 
