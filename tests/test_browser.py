@@ -337,7 +337,8 @@ def test_no_page_asks_another_host_or_breaks_its_own_content_security_policy(
 def test_no_page_scrolls_sideways_on_a_phone(
     context: BrowserContext, serve: Serve, upstream: Upstream, may_answer: Event
 ) -> None:
-    voichat = serve(VOICHAT_MESSAGE_CHARACTERS="1000")
+    voichat = serve(VOICHAT_MESSAGE_CHARACTERS="1000", VOICHAT_AUTH="proxy", VOICHAT_TRUSTED_PROXIES="127.0.0.1")
+    context.set_extra_http_headers({"X-Forwarded-User": f"alice.{'long' * 20}@example.com"})
     page = at_home(context, voichat)
     page.set_viewport_size({"width": 360, "height": 640})
     for name in every_page(page, voichat, upstream, may_answer):

@@ -44,7 +44,7 @@ class Parameter:
 PARAMETERS = (
     Parameter("temperature", "Temperature", "0 to 2", 0, 2, float),
     Parameter("top_p", "Top p", "0 to 1", 0, 1, float),
-    Parameter("max_tokens", "Max tokens", "of an answer", 1, 1_000_000, int),
+    Parameter("max_tokens", "Max tokens", "of a reply", 1, 1_000_000, int),
     Parameter("seed", "Seed", "whole number", -(2**63), 2**63 - 1, int),
 )
 
