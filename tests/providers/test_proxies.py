@@ -145,6 +145,14 @@ def test_a_plain_connection_through_socks_is_used_again(upstream: Upstream, prox
     assert upstream.connections == 1
 
 
+def test_a_connection_to_a_proxy_that_forwards_is_not_used_again(upstream: Upstream) -> None:
+    """tinyproxy closes it after each answer without a word, and a message that is sent just then is lost."""
+    with Upstream(voigpt()) as proxy:
+        for _ in range(3):
+            Call(20).get(f"{upstream.url}/", proxy=proxy.url)
+        assert proxy.connections == 3
+
+
 @pytest.mark.usefixtures("_no_names_here")
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
 def test_the_proxy_looks_names_up(upstream: Upstream, proxy: str) -> None:

@@ -105,6 +105,8 @@ class Pool(HTTPConnectionPool):
     def _put_conn(self, conn: Any) -> None:
         if conn:
             conn.rest()
+            if self.proxy and self.scheme == "http":  # some proxies close it after each answer, and do not say so
+                conn.close()
         super()._put_conn(conn)
 
 
