@@ -34,6 +34,8 @@ def test_an_empty_value_is_an_unset_one() -> None:
         ("VOICHAT_TRUSTED_PROXIES", "10.0.0.0/99", "must be addresses or networks such as"),
         ("VOIGPT_URL", "voigpt.com", "VOIGPT_URL must be an address that begins with http:// or https://"),
         ("VOIGPT_URL", "http://[", "VOIGPT_URL must be an address"),
+        ("VOIGPT_URL", "http://localhost:port", "VOIGPT_URL must be an address whose port"),
+        ("OPENAI_BASE_URL", "http://127.0.0.1:99999/v1", "OPENAI_BASE_URL must be an address whose port"),
         (
             "VOIGPT_PROXY",
             "ftp://proxy",

@@ -126,6 +126,8 @@ def web_url(*schemes: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text and not _has_host(text, schemes):
             raise ValueError(f"must be an address that begins with {' or '.join(f'{s}://' for s in schemes)}")
+        if text and not _has_possible_port(text):
+            raise ValueError("must be an address whose port, if it has one, is from 1 to 65535")
         return text.rstrip("/")
 
     return parse
@@ -137,6 +139,13 @@ def _has_host(url: str, schemes: Collection[str]) -> bool:
     except ValueError:
         return False
     return parts.scheme in schemes and bool(parts.hostname)
+
+
+def _has_possible_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def certificates(text: str) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from tests.providers.upstream import Upstream, openai
 from webapp import providers, providers_file
+from webapp.providers.base import ProviderError
 from webapp.providers_file import ProvidersFile
 from webapp.settings import load
 
@@ -26,6 +27,14 @@ def test_the_first_real_server_is_the_default_and_the_guide_is_there_once(
     given: dict[str, str], names: list[str]
 ) -> None:
     assert [upstream.name for upstream in providers.table(load(given), ProvidersFile())] == names
+
+
+@pytest.mark.parametrize("given", [{}, {"OPENAI_BASE_URL": "embedded:"}])
+def test_the_guide_can_be_chosen_before_it_was_asked(given: dict[str, str]) -> None:
+    upstreams = providers.Upstreams(providers.table(load(given), ProvidersFile()))
+    assert [choice.label for choice in upstreams.choices()] == [providers.GUIDE]
+    with pytest.raises(ProviderError, match="is not offered here now; choose another, such as Guide"):
+        upstreams.get("gone/model")
 
 
 def test_parameters_reach_the_server_that_was_chosen() -> None:

@@ -126,7 +126,7 @@ def _written(written: providers_file.Upstream, settings: Settings, default: str)
         connect_seconds=written.connect_seconds,
         context=written.context,
         models=tuple(Model(model.name, model.label, model.context) for model in written.models),
-        model=_model_of(written.name, default),
+        model=_model_of(written.name, default) or _guides(is_guide),
         is_guide=is_guide,
     )
 
@@ -140,9 +140,14 @@ def _openai(settings: Settings, default: str) -> Server:
         url=f"{EMBEDDED_URL}/v1" if is_guide else settings.openai_base_url,
         token=settings.openai_api_key,
         seconds=settings.reply_seconds,
-        model=_model_of("openai", default),
+        model=_model_of("openai", default) or _guides(is_guide),
         is_guide=is_guide,
     )
+
+
+def _guides(is_guide: bool) -> str:
+    """Its model is known before it was asked: there is always one to choose."""
+    return embedded.MODEL if is_guide else ""
 
 
 def _voigpt(settings: Settings) -> Server:
