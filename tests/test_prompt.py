@@ -76,6 +76,12 @@ def test_a_message_that_is_too_long_on_its_own_is_refused_with_the_numbers(syste
     assert not caught.value.again
 
 
+@pytest.mark.parametrize("asked", [1000, 100_000])
+def test_who_asks_for_an_answer_as_long_as_all_that_the_model_takes_is_told_so(asked: int) -> None:
+    with pytest.raises(ProviderError, match=f"is {asked:,}, and the model takes 1,000 in all: set it lower"):
+        compose(Instructions(max_tokens=asked), chat(1), 0, 1000)
+
+
 def test_only_the_parameters_that_are_set_are_sent() -> None:
     told = Instructions(temperature=0.0, seed=7)
     assert compose(told, chat(1), 0, None).parameters == {"temperature": 0.0, "seed": 7}

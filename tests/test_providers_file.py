@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.providers.authorities import Authority
+from webapp import providers_file
+from webapp.chats.instructions import PARAMETERS, SYSTEM_CHARACTERS
 from webapp.providers_file import Model, Preset, ProvidersFile, Upstream, load, parse, warnings
 from webapp.settings import SettingsError
 from webapp.settings import load as load_settings
@@ -154,6 +156,9 @@ def test_names_of_files_count_from_the_folder_of_this_one(
         (f'{LAB}[presets.x]\nkind = "openai"', 4 + 1, "there is no key kind; there is label, model, system"),
         ("[presets.x]\ntemperature = 3", 2, "temperature must be a number from 0 to 2, without quotes."),
         ("[presets.x]\nmax_tokens = 0", 2, "max_tokens must be a whole number from 1 to"),
+        ("[presets.x]\nmax_tokens = 1000001", 2, "max_tokens must be a whole number from 1 to 1000000,"),
+        (f'[presets.x]\nsystem = "{"x" * 20_001}"', 2, "system must be text of at most 20000 characters, none of"),
+        ('[presets.x]\nsystem = "a\\u0000b"', 2, "system must be text of at most 20000 characters, none of"),
         ('[presets.x]\nmodel = "llama"', 2, "model must be the upstream's name, / and the model"),
         ('[presets.x]\nsystem = """\nurl = 1\n[presets.y]\n"""\nseed = "1"', 6, "seed must be a whole number"),
         ('default = "a/b"\ndefault = "a/c"', 2, "this is written twice: keep one of them."),
@@ -227,6 +232,11 @@ def test_a_key_that_others_on_the_way_may_read_is_worth_a_warning(file: Path, ur
     assert list(warnings(settings, parse(f'{text}key = "{KEY}"', file)))[1:] == [sentence] * is_warned
     assert len(list(warnings(settings, ProvidersFile()))) == is_warned
     assert list(warnings(load_settings({}), parse(text, file))) == []
+
+
+def test_a_chat_can_change_whatever_it_takes_from_a_preset() -> None:
+    [most] = [parameter.most for parameter in PARAMETERS if parameter.name == "max_tokens"]
+    assert (most, SYSTEM_CHARACTERS) == (providers_file.ANSWER_TOKENS, providers_file.SYSTEM_CHARACTERS)
 
 
 def test_the_example_of_the_manual_is_read_and_shows_every_key_of_an_upstream(file: Path) -> None:

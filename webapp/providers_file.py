@@ -19,6 +19,8 @@ KEY = re.compile(r"[!-~]+")
 CHOICE = re.compile(r"[a-z0-9_-]+/\S.*")
 LABEL_CHARACTERS = 100
 MODEL_CHARACTERS = 200
+SYSTEM_CHARACTERS = 20_000  # no more, here and below, than the form takes in which a chat changes its copy of a preset
+ANSWER_TOKENS = 1_000_000
 MANY_LINES = re.compile(r'"""[\s\S]*?"""|' r"'''[\s\S]*?'''")
 HEADER = re.compile(r"\s*\[([^\[\]]+)\]")
 ASSIGNMENT = re.compile(r"\s*[\"']?([^\s\"'=]+)[\"']?\s*=")
@@ -200,10 +202,10 @@ def _preset(table: _Table) -> Preset:
         {
             "label": _line(LABEL_CHARACTERS),
             "model": _choice,
-            "system": _text(str),
+            "system": _text(_system),
             "temperature": _between(0, 2),
             "top_p": _between(0, 1),
-            "max_tokens": _tokens,
+            "max_tokens": _whole(1, ANSWER_TOKENS),
             "seed": _whole(-(2**63), 2**63 - 1),
         }
     )
@@ -230,6 +232,12 @@ def _line(most: int) -> Parse:
         return line
 
     return parse
+
+
+def _system(text: str) -> str:
+    if "\0" in text or len(text) > SYSTEM_CHARACTERS:  # PostgreSQL has no NUL
+        raise ValueError(f"must be text of at most {SYSTEM_CHARACTERS} characters, none of them NUL")
+    return text
 
 
 def _choice(value: Any) -> str:

@@ -44,6 +44,12 @@ def _first(
     instructions: Instructions, system: Sequence[Message], said: Sequence[Message], last: int, context: int
 ) -> int:
     answer = instructions.max_tokens or context // 4
+    if answer >= context:
+        raise ProviderError(
+            f"Max tokens of this chat is {answer:,}, and the model takes {context:,} in all: set it lower"
+            " in the instructions.",
+            again=False,
+        )
     needed = sum(map(tokens, [*system, *said]))
     for index, message in enumerate(said[: last + 1]):
         if message["role"] == "user" and needed + answer <= context:
