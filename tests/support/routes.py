@@ -9,6 +9,7 @@ REPLY_OF = f"{CHAT}/replies/<id:reply_id>"
 RETRY, CONTINUE, REGENERATE = f"{REPLY_OF}/retry", f"{REPLY_OF}/continue", f"{REPLY_OF}/regenerate"
 STOP, STOP_ALL = f"{REPLY_OF}/stop", f"{CHAT}/stop"
 SETTINGS = f"{CHAT}/settings"
+EXPORTS = [f"{CHAT}.{ending}" for ending in ("md", "txt", "json")]
 PRESET = "/presets/<id:preset_id>"
 DELETE_PRESET = f"{PRESET}/delete"
 
@@ -36,6 +37,7 @@ QUERIES = {
     "/chats": {"before": "9e9"},
     CHAT: {"at": REPLY},
     SETTINGS: {},
+    **{rule: {} if rule.endswith(".json") else {"at": REPLY} for rule in EXPORTS},
     "/presets": {},
     PRESET: {},
     "/providers/": {},

@@ -135,6 +135,14 @@ def branch(database: Database, owner: str, conversation_id: str, at: str = "") -
         return _path(connection, conversation_id, leaf_id)
 
 
+def messages_of(database: Database, owner: str, conversation_id: str) -> list[Message]:
+    """All branches, in the order in which they were written. Raises `NotFound`."""
+    query = select(messages).where(messages.c.conversation_id == conversation_id).order_by(messages.c.seq)
+    with database.read() as connection:
+        _check(connection, owner, conversation_id)
+        return [_message(row) for row in connection.execute(query).mappings()]
+
+
 def context(database: Database, conversation_id: str, leaf_id: str) -> tuple[Instructions, list[Message]]:
     """What an upstream may be told: the branch up to `leaf_id`, without replies that never got a word."""
     with database.read() as connection:

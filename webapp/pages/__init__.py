@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from . import auth, chat, conversations, errors, instructions, ops, presets, rendering
+from . import auth, chat, conversations, errors, exports, instructions, ops, presets, rendering
 from .house import House
 
 
@@ -21,6 +21,7 @@ def init_app(app: Flask, house: House) -> None:
     auth.init_app(app)
     app.register_blueprint(chat.blueprint)
     app.register_blueprint(instructions.blueprint)
+    app.register_blueprint(exports.blueprint)
     app.register_blueprint(presets.blueprint)
     app.register_blueprint(conversations.blueprint)
     app.register_blueprint(ops.blueprint)

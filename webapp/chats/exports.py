@@ -1,0 +1,50 @@
+"""A chat as a file: Markdown for people, JSON with all of its branches for programs."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+
+from .instructions import Instructions
+from .records import Conversation, Message
+
+FORMAT = "voichat-chat"
+VERSION = 1
+NAME_CHARACTERS = 80
+
+# What is made from the rest, or means something to this server alone.
+LEFT_OUT = {"conversation_id", "html", "renderer", "attempt", "seen_from"}
+KEPT = [field.name for field in fields(Message) if field.name not in LEFT_OUT]
+
+
+def markdown(chat: Conversation, messages: Sequence[Message], who: Callable[[Message], str]) -> str:
+    """One branch, each message under a heading that says `who` wrote it and when."""
+    return "\n".join([f"# {chat.title}\n", *(_in_markdown(message, who(message)) for message in messages)])
+
+
+def in_json(chat: Conversation, told: Instructions, messages: Sequence[Message]) -> str:
+    """An object with `format`, `version`, `title`, `instructions` as far as they are set, and `messages`.
+
+    A message has the fields of `KEPT`; `parent_id` makes them a tree, and times are seconds since 1970, UTC.
+    """
+    whole = {"format": FORMAT, "version": VERSION, "title": chat.title, "instructions": told.set}
+    kept = [{name: value for name, value in asdict(message).items() if name in KEPT} for message in messages]
+    return json.dumps(whole | {"messages": kept}, ensure_ascii=False, indent=1) + "\n"
+
+
+def name(chat: Conversation) -> str:
+    """The title as a file may be called anywhere, without an ending."""
+    plain = "".join(character if character.isalnum() or character in "-_." else " " for character in chat.title)
+    return " ".join(plain.split()).strip(". ")[:NAME_CHARACTERS].strip(". ") or "chat"
+
+
+def _in_markdown(message: Message, who: str) -> str:
+    when = datetime.fromtimestamp(message.settled_at or message.created_at).astimezone()
+    return "\n".join([f"## {who}, {when:%Y-%m-%d %H:%M}\n", *_words(message)])
+
+
+def _words(message: Message) -> Iterator[str]:
+    if message.text.strip():
+        yield f"{message.text.strip()}\n"
+    if message.status != "complete" or message.problem:
+        yield f"*({message.status}{': ' if message.problem else ''}{message.problem})*\n"

@@ -1,0 +1,54 @@
+"""A chat as a file, to take along."""
+
+from flask import Blueprint, Response, request
+from werkzeug.http import dump_options_header
+
+from ..chats import exports, history
+from ..chats.records import Conversation, Message
+from ..chats.text import cleaned
+from . import plain, visitor
+from .house import house
+from .rendering import model_label
+
+blueprint = Blueprint("exports", __name__)
+
+
+@blueprint.get("/chats/<id:conversation_id>.md")
+def markdown(conversation_id: str) -> Response:
+    chat = _chat(conversation_id)
+    return _file(chat, "md", "text/markdown", exports.markdown(chat, _branch(chat), _who))
+
+
+@blueprint.get("/chats/<id:conversation_id>.txt")
+def text(conversation_id: str) -> Response:
+    chat = _chat(conversation_id)
+    return _file(chat, "txt", "text/plain", "".join(plain.pieces(_branch(chat), None)))
+
+
+@blueprint.get("/chats/<id:conversation_id>.json")
+def in_json(conversation_id: str) -> Response:
+    """All branches, whichever is shown."""
+    chat, owner = _chat(conversation_id), visitor.owner()
+    told = history.instructions(house().database, owner, chat.id)
+    messages = history.messages_of(house().database, owner, chat.id)
+    return _file(chat, "json", "application/json", exports.in_json(chat, told, messages))
+
+
+def _chat(conversation_id: str) -> Conversation:
+    return history.conversation(house().database, visitor.owner(), conversation_id)
+
+
+def _branch(chat: Conversation) -> list[Message]:
+    return history.branch(house().database, visitor.owner(), chat.id, cleaned(request.args.get("at", "")))
+
+
+def _who(message: Message) -> str:
+    return "You" if message.role == "user" else model_label(message.model)
+
+
+def _file(chat: Conversation, ending: str, kind: str, content: str) -> Response:
+    response = Response(content, mimetype=kind)
+    name = f"{exports.name(chat)}.{ending}"
+    parameter = "filename" if name.isascii() else "filename*"
+    response.headers["Content-Disposition"] = dump_options_header("attachment", {parameter: name})
+    return response
