@@ -1,7 +1,8 @@
 """A chat as a file, to take along."""
 
+from urllib.parse import quote
+
 from flask import Blueprint, Response, request
-from werkzeug.http import dump_options_header
 
 from ..chats import exports, history
 from ..chats.records import Conversation, Message
@@ -49,6 +50,6 @@ def _who(message: Message) -> str:
 def _file(chat: Conversation, ending: str, kind: str, content: str) -> Response:
     response = Response(content, mimetype=kind)
     name = f"{exports.name(chat)}.{ending}"
-    parameter = "filename" if name.isascii() else "filename*"
-    response.headers["Content-Disposition"] = dump_options_header("attachment", {parameter: name})
+    called = f'filename="{name}"' if name.isascii() else f"filename*=UTF-8''{quote(name)}"  # RFC 6266
+    response.headers["Content-Disposition"] = f"attachment; {called}"
     return response
