@@ -12,6 +12,7 @@ from tests.support.pages import SCRIPT, Page
 from tests.support.people import Person
 from tests.test_forget import forget
 from tests.test_instructions import told
+from tests.test_signin import PASSWORD, sign_in
 from webapp import create_app
 from webapp.chats import history
 from webapp.chats import presets as saved
@@ -270,3 +271,19 @@ def test_a_preset_that_makes_no_sense_stops_the_start_and_says_where(
     given = {"VOICHAT_PROVIDERS_FILE": str(path), "VOICHAT_DATA": str(tmp_path), "DATABASE_URL": "sqlite:///none"}
     with pytest.raises(SettingsError, match=f"providers.toml, line \\d+.*{sentence}"):
         create_app(load(given))
+
+
+@on_sqlite
+@pytest.mark.parametrize("settings", [PASSWORD], ids=["password"])
+def test_whose_sign_in_ran_out_meanwhile_gets_back_to_the_preset_with_the_words_to_copy(alice: Person) -> None:
+    sign_in(alice)
+    preset = keep(alice, "Terse")
+    alice.post("/logout")
+    turned_away = alice.post(preset, name="Terse", system=f"Be brief.\n{SCRIPT}")
+    wrong = alice.post("/login", **Page(turned_away).fields | {"password": "a guess"})
+    for page in (turned_away, wrong):
+        assert (Page(page).fields["system"], Page(page).is_harmless) == (f"Be brief.\n{SCRIPT}", True)
+    form = Page(alice.post(f"{preset}/delete")).fields
+    answer = alice.post("/login", **form | {"password": PASSWORD["VOICHAT_PASSWORD"]})
+    assert answer.headers["Location"] == preset
+    assert alice.get(preset).status_code == 200

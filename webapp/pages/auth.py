@@ -100,6 +100,7 @@ def _form(status: int = HTTPStatus.OK, problem: str = "", leads_to: str = "") ->
         problem=problem,
         leads_to=leads_to or _next("/"),
         kept=composer.kept(),
+        words=errors.words(),
         has_chats=bool(sessions.owner()),
         keeps_chats=request.endpoint != "auth.sign_in" or "chats" in request.form,
     )
@@ -147,11 +148,11 @@ def _asked_for() -> str | None:
 
 
 def _where_to_send() -> str:
-    """The address of the form if it held words; a button's page, if it belongs to a chat."""
-    chat = (request.view_args or {}).get("conversation_id")
-    if composer.kept().words.strip() or not chat:
+    """The address of the form if it held words; else the page of the chat or preset that it belongs to."""
+    named = request.view_args or {}
+    if composer.kept().words.strip() or not named:
         return request.path
-    return f"/chats/{chat}"
+    return f"/chats/{named['conversation_id']}" if "conversation_id" in named else f"/presets/{named['preset_id']}"
 
 
 def _see(address: str) -> Redirect:

@@ -60,12 +60,12 @@ def page(status: int, sentence: str = "", next_step: str = "") -> tuple[str, int
         sentence=sentence or advice.sentence,
         next_step=next_step or advice.next_step,
         composer=composer.again(status) if request.method == "POST" else None,
-        words=_words() if request.method == "POST" else "",
+        words=words() if request.method == "POST" else "",
     )
     return html, status
 
 
-def _words() -> str:
+def words() -> str:
     """What the person wrote: a message, or else a system prompt."""
     try:
         return next((fields.text(name) for name in ("message", "system") if name in request.form), "")
