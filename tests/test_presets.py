@@ -112,7 +112,17 @@ def test_a_preset_whose_model_is_gone_says_so(alice: Person, database: Database)
         connection.execute(presets.update().values(model="gone/model"))
     refused = alice.post("/chats", message="My letter", preset=picked(preset))
     assert (refused.status_code, "not offered" in refused.text, Page(refused).words) == (400, True, "My letter")
+    assert "“gone/model”, is not offered here now: choose another preset, or none." in refused.text
     assert "gone/model" in alice.get(preset).text
+
+
+@on_sqlite
+def test_who_saves_a_preset_that_another_tab_has_deleted_is_told_so_and_has_the_words_to_copy(alice: Person) -> None:
+    preset = keep(alice, "Terse")
+    alice.post(f"{preset}/delete")
+    refused = alice.post(preset, name="Terse", system="Be brief.")
+    assert (refused.status_code, Page(refused).words) == (404, "Be brief.")
+    assert "A preset opens only for the person who saved it, until it is deleted." in refused.text
 
 
 @pytest.mark.parametrize(

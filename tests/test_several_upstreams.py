@@ -176,7 +176,7 @@ def test_a_model_that_has_gone_stays_chosen_and_sending_to_it_offers_another_and
     assert '<option value="lab/large" selected>lab/large (not offered now)</option>' in page
     refused = alice.post(f"{chat}/messages", message="And now?", model="lab/large")
     assert refused.status_code == 400
-    assert "“large” is not offered here now; choose another, such as Bright." in refused.text
+    assert "“lab/large” is not offered here now; choose another, such as Bright." in refused.text
     assert "And now?" in refused.text
     assert selected(refused.text) == "cloud/bright"
     assert "not offered now" not in refused.text

@@ -20,6 +20,7 @@ from .fields import NOTHING_TYPED, Typed
 from .house import house
 
 SUBMIT_ID_CHARACTERS = 200
+PRESET_WITHOUT_MODEL = "The preset's model, “{}”, is not offered here now: choose another preset, or none."
 
 # Whose forms hold what a new chat is told: its own, and the one that keeps it while the person signs in.
 TELLING = {"chat.begin", "auth.sign_in"}
@@ -111,8 +112,8 @@ def first_draft() -> Draft:
     """As `draft`, with what the model of a new chat is told."""
     typed = fields.typed(with_preset=True)
     preset = picker.chosen(typed.preset)
-    if preset and preset.model:
-        fields.offered(preset.model)
+    if preset and preset.model and not providers.offers(preset.model):
+        abort(HTTPStatus.BAD_REQUEST, PRESET_WITHOUT_MODEL.format(preset.model))
     return replace(draft(), instructions=fields.instructions(typed), preset=preset)
 
 

@@ -41,6 +41,7 @@ ASK_AGAIN_SECONDS = 5
 SOON_SECONDS = 120
 NO_SUCH_CHAT = "A chat opens only in the browser that began it, and that browser has to keep Voichat's cookie."
 NO_SUCH_CHAT_OF_YOURS = "A chat opens only for the person who began it."
+NO_SUCH_PRESET = "A preset opens only for the person who saved it, until it is deleted."
 
 
 def init_app(app: Flask) -> None:
@@ -74,6 +75,8 @@ def words() -> str:
 
 
 def _not_found(_error: NotFound) -> tuple[str, int]:
+    if request.blueprint == "presets":
+        return page(404, next_step=NO_SUCH_PRESET)
     has_accounts = house().settings.auth == "proxy"
     return page(404, next_step=NO_SUCH_CHAT_OF_YOURS if has_accounts else NO_SUCH_CHAT)
 

@@ -65,7 +65,7 @@ class Upstreams:
         name, _, model = choice.partition("/")
         upstream = self._by_name.get(name)
         if upstream is None or not upstream.offers(model):
-            subject = f"“{model}”" if is_model(model) else "This model"
+            subject = f"“{choice}”" if is_model(model) else "This model"
             other = self.choices()[0].label
             raise ProviderError(f"{subject} is not offered here now; choose another, such as {other}.", again=False)
         return upstream, model
