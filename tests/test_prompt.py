@@ -63,7 +63,7 @@ def test_room_is_kept_for_as_long_an_answer_as_is_asked_for() -> None:
 def test_what_a_reply_goes_on_from_is_sent_with_its_question() -> None:
     said = [*chat(300, 300, 301), message(302, "assistant"), message(10)]
     assert sent(said, 500, last=2) == [301, 302, 10]
-    with pytest.raises(ProviderError):
+    with pytest.raises(ProviderError, match=r"^This message and the reply so far are too long for the model"):
         compose(NOTHING, said, 2, 200)
 
 

@@ -55,8 +55,9 @@ def _first(
         if message["role"] == "user" and needed + answer <= context:
             return index
         needed -= tokens(message) if index < last else 0
+    too_long = "This message is" if last == len(said) - 1 else "This message and the reply so far are"
     raise ProviderError(
-        f"This message is too long for the model: {'with the system prompt ' if system else ''}it has about"
-        f" {needed:,} tokens, and the model takes {context:,}, of which {answer:,} are kept for its answer.",
+        f"{too_long} too long for the model: about {needed:,} tokens{' with the system prompt' if system else ''},"
+        f" and the model takes {context:,}, of which {answer:,} are kept for its answer.",
         again=False,
     )
