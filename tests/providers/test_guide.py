@@ -8,7 +8,7 @@ import pytest
 from bench.guide import ask as ask_all
 from bench.guide import questions
 from webapp.providers import manual
-from webapp.providers.base import Message
+from webapp.providers.base import GO_ON, Message
 from webapp.providers.demonstrations import DEMONSTRATIONS, meant
 from webapp.providers.guide import Guide, GuideFailure
 from webapp.providers.phrases import ENGLISH
@@ -264,6 +264,12 @@ def test_the_long_slow_reply_takes_ten_seconds_in_small_pieces() -> None:
     assert len(pauses) == len(pieces)
     assert sum(pauses) == pytest.approx(10)
     assert max(pauses) < 0.25
+
+
+@pytest.mark.parametrize("wish", ["a long slow reply", "how do I change the port", "медленный ответ"])
+def test_an_answer_that_broke_off_goes_on_where_it_stopped(guide: Guide, wish: str) -> None:
+    whole = list(guide.answer(conversation(wish)))
+    assert list(guide.answer(conversation(wish, "".join(whole[:9]), GO_ON))) == whole[9:]
 
 
 def test_other_answers_come_at_once_a_word_a_piece() -> None:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from .. import markdown
 from ..db import Database, DatabaseError
 from ..outages import outage
-from ..providers.base import Completion, Message, Messages, Parameters, ProviderError
+from ..providers.base import GO_ON, Completion, Message, Messages, Parameters, ProviderError
 from . import endings, history, lease, prompt, records
 from .lease import Claim, Outcome
 from .records import Said
@@ -20,7 +20,6 @@ from .writing import Writing
 SETTLE_PAUSE_SECONDS = 1.0
 CUTTING_SECONDS = 5.0
 OUR_FAULT = "Something went wrong on this server; its log says what."
-GO_ON = "Go on exactly where you stopped, without repeating anything."
 
 Complete: TypeAlias = Callable[[str, Messages, Parameters], Completion]
 # How many tokens a model takes in all, if that is known.

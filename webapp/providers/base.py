@@ -14,6 +14,9 @@ class Message(TypedDict):
 
 Messages: TypeAlias = Sequence[Message]
 
+GO_ON = "Go on exactly where you stopped, without repeating anything."
+"""The last message to a model that is asked for the rest of the answer before it."""
+
 PARAMETERS = ("temperature", "top_p", "max_tokens", "seed")
 """What may be asked of a model besides its answer, by OpenAI's names."""
 Parameters: TypeAlias = Mapping[str, float | int | None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import manual
-from .base import Messages
+from .base import GO_ON, Messages
 from .demonstrations import DEMONSTRATIONS, meant
 from .glossary import is_russian
 from .manual import Manual, Section, Term
@@ -35,15 +35,18 @@ class Guide:
         self._manual: Manual | None = None
 
     def answer(self, messages: Messages) -> Iterator[str]:
-        """The answer to the last user message as Markdown, in pieces of a word each.
+        """The answer to the last user message as Markdown, in pieces of a word each; its rest if that is `GO_ON`.
 
         Raises `GuideFailure` where that was asked for.
         """
+        begun = ""
+        if len(messages) > 2 and messages[-1]["content"] == GO_ON:
+            messages, begun = messages[:-2], messages[-2]["content"]
         reply = self._reply(messages)
-        pieces = re.findall(r"\s*\S+", reply.text)
-        for piece in pieces:
+        count = len(reply.text.split())
+        for piece in re.findall(r"\s*\S+", reply.text.removeprefix(begun)):
             if reply.seconds:
-                self._sleep(reply.seconds / len(pieces))
+                self._sleep(reply.seconds / count)
             yield piece
         if reply.fails:
             raise GuideFailure(FAILURE)
