@@ -101,6 +101,11 @@ def test_without_a_file_there_is_nothing(tmp_path: Path) -> None:
     assert load(load_settings({"VOICHAT_DATA": str(tmp_path)})) == ProvidersFile()
 
 
+def test_the_name_of_a_model_may_be_longer_than_a_label(file: Path) -> None:
+    [lab] = read(file, f'{LAB}models = ["{"m" * 200}"]').upstreams
+    assert lab.models == (Model("m" * 200, "m" * 200),)
+
+
 def test_the_file_may_lie_elsewhere_and_then_it_has_to_be_there(file: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.toml"
     with pytest.raises(SettingsError, match=r"^VOICHAT_PROVIDERS_FILE must be a file that is there \(it is “"):

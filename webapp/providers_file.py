@@ -303,7 +303,8 @@ def _model(value: Any) -> Model:
         raise ValueError('has one that is neither "NAME" nor { name = "NAME", label = "…", context = 8192 }')
     name = _line(MODEL_CHARACTERS)(row["name"])
     context = _tokens(row["context"]) if "context" in row else None
-    return Model(name, _line(LABEL_CHARACTERS)(row.get("label", name)), context)
+    label = _line(LABEL_CHARACTERS)(row["label"]) if "label" in row else name
+    return Model(name, label, context)
 
 
 def _table(value: Any) -> Any:
