@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from threading import Event
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Pag
 
 from tests.providers.django_site import Site, django_site
 from tests.providers.upstream import Answer as UpstreamAnswer
-from tests.providers.upstream import Upstream, voigpt
+from tests.providers.upstream import Upstream, openai, voigpt
 from tests.support.held import held
 from tests.support.servers import Voichat
 from tests.support.visitors import Answer, Visitor
@@ -343,3 +344,20 @@ def test_no_page_scrolls_sideways_on_a_phone(
     page.set_viewport_size({"width": 360, "height": 640})
     for name in every_page(page, voichat, upstream, may_answer):
         assert page.evaluate(SIDEWAYS) == [], name
+
+
+@on_sqlite
+def test_nor_do_long_names_of_upstreams_and_models_make_it_so(
+    context: BrowserContext, serve: Serve, tmp_path: Path
+) -> None:
+    with Upstream(openai("Hi.", models=("m" * 200,))) as server:
+        file = tmp_path / "providers.toml"
+        file.write_text(f'[upstreams.lab]\nkind = "openai"\nurl = "{server.url}/v1"\nlabel = "{"L" * 100}"\n')
+        voichat = serve(VOICHAT_PROVIDERS_FILE=str(file), VOICHAT_MODEL=f"lab/{'m' * 200}")
+        page = at_home(context, voichat)
+        page.set_viewport_size({"width": 360, "height": 640})
+        send(page, "One")
+        expect(reply(page).locator(".text")).to_have_text("Hi.")
+        assert page.evaluate(SIDEWAYS) == []
+        page.goto(f"{voichat.url}/providers/")
+        assert page.evaluate(SIDEWAYS) == []
