@@ -3,13 +3,14 @@
 import os
 import signal
 import sys
+from functools import partial
 from threading import Thread
 from time import sleep
 from typing import Any
 
 from gunicorn import glogging
 
-from webapp import log, providers_file
+from webapp import create_app, log, providers_file
 from webapp.providers_file import ProvidersFile
 from webapp.settings import Settings, SettingsError, load
 
@@ -65,6 +66,17 @@ LAST_SECONDS = 3.0
 def on_starting(server: Any) -> None:
     if server.cfg.worker_class_str != "gthread":
         sys.exit("Error: Voichat streams, and a sync worker would serve one person at a time: use gthread.")
+    server.handle_hup = partial(_reload, server)
+
+
+def _reload(server: Any) -> None:
+    """A mistake that was made in providers.toml meanwhile must not end what runs."""
+    try:
+        create_app(load())
+    except SettingsError as error:
+        print(f"Error: {error} Nothing was reloaded.", file=sys.stderr, flush=True)  # noqa: T201
+    else:
+        type(server).handle_hup(server)
 
 
 def when_ready(_server: Any) -> None:

@@ -1,11 +1,12 @@
 """HUP and TERM while people write and read: who is being answered notices nothing."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.support.crowd import HTML, Crowd, Reader, murmur
-from tests.support.servers import Voichat
+from tests.support.servers import Voichat, wait_until
 from tests.support.talk import Talk, speaks
 from tests.support.visitors import Visitor
 from webapp.db import Database
@@ -46,6 +47,24 @@ def test_many_reloads_and_an_end_under_load_lose_and_interrupt_nothing(serve: Se
             crowd.goes_on()
         assert set(crowd.check(database, upstream)) == {"complete"}
         assert '"level": "error"' not in voichat.output()
+
+
+@pytest.mark.parametrize("mistake", ["colour = 1", 'default = "nobody/model"'])
+def test_a_mistake_in_the_file_of_providers_stops_the_reload_and_not_the_server(
+    serve: Serve, tmp_path: Path, mistake: str
+) -> None:
+    file = tmp_path / "providers.toml"
+    file.write_text("")
+    voichat = serve(VOICHAT_PROVIDERS_FILE=str(file))
+    workers = voichat.workers()
+    file.write_text(mistake)
+    voichat.hang_up()
+    wait_until(lambda: "Nothing was reloaded." in voichat.output())
+    assert f"Error: {file}, line 1: " in voichat.output()
+    assert (voichat.workers(), voichat.is_ready()) == (workers, True)
+    file.write_text("")
+    voichat.reload()
+    voichat.kill()  # quicker than a stop
 
 
 def test_a_reply_that_outlasts_the_grace_of_a_reload_is_interrupted_and_keeps_its_text(

@@ -170,11 +170,15 @@ class Voichat:
         assert self._process
         os.killpg(self._process.pid, signal.SIGINT)
 
-    def reload(self) -> None:
-        """As `systemctl reload` does; returns when new workers have taken over from all old ones."""
+    def hang_up(self) -> None:
+        """As `systemctl reload` does, without waiting."""
         assert self._process
-        old = set(self.workers())
         self._process.send_signal(signal.SIGHUP)
+
+    def reload(self) -> None:
+        """`hang_up`; returns when new workers have taken over from all old ones."""
+        old = set(self.workers())
+        self.hang_up()
         wait_until(lambda: not old & set(self.workers()) and self._has_all_workers())
 
     def terminate(self) -> None:
