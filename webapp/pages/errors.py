@@ -75,10 +75,13 @@ def words() -> str:
 
 
 def _not_found(_error: NotFound) -> tuple[str, int]:
+    return page(404, next_step=_who_may_open_it())
+
+
+def _who_may_open_it() -> str:
     if request.blueprint == "presets":
-        return page(404, next_step=NO_SUCH_PRESET)
-    has_accounts = house().settings.auth == "proxy"
-    return page(404, next_step=NO_SUCH_CHAT_OF_YOURS if has_accounts else NO_SUCH_CHAT)
+        return NO_SUCH_PRESET
+    return NO_SUCH_CHAT_OF_YOURS if house().settings.auth == "proxy" else NO_SUCH_CHAT
 
 
 def _http_error(error: HTTPException) -> tuple[str, int, list[tuple[str, str]]]:
