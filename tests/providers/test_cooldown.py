@@ -1,5 +1,7 @@
 """An upstream that could not be connected to is left alone for a while."""
 
+import re
+
 import pytest
 
 from tests.providers.upstream import Answer, blackhole, cut, openai, reply
@@ -12,6 +14,7 @@ from webapp.providers.openai import OpenAI
 from webapp.providers.upstream import Server, Upstream
 
 REFUSED = "The upstream is not running: it refused the connection"
+AFTER = r"; try again after \d\d:\d\d:\d\d\."
 
 
 class Clock:
@@ -71,7 +74,8 @@ def test_until_then_nothing_is_tried_and_the_same_sentence_says_when(clock: Cloc
     clock.passes(1.5)
     with pytest.raises(ProviderError) as refused, cool_down.attempt():
         raise AssertionError("it was tried")
-    assert str(refused.value) == f"{REFUSED}; it is not tried again for 4 s."
+    assert re.fullmatch(f"{REFUSED}{AFTER}", str(refused.value))
+    assert refused.value.retry_after == 3.5
     assert refused.value.again
 
 
@@ -124,8 +128,7 @@ def test_a_refused_connection_a_name_that_is_not_known_and_no_answer_in_time_are
         for url in (f"http://127.0.0.1:{free_port()}", "http://nowhere.invalid", full):
             lab = upstream(url, connect_seconds=0.2)
             first = sentence(lab).partition(";")[0]
-            cooling = sentence(lab)
-            assert (cooling.startswith(first), cooling.endswith("; it is not tried again for 5 s.")) == (True, True)
+            assert re.fullmatch(f"{re.escape(first)}.*{AFTER}", sentence(lab))
 
 
 def test_a_certificate_that_is_refused_is_not_looked_at_again_until_the_time_has_come(clock: Clock) -> None:
@@ -133,8 +136,8 @@ def test_a_certificate_that_is_refused_is_not_looked_at_again_until_the_time_has
         lab = upstream(wire.url)
         first = sentence(lab)
         assert "certificate" in first
-        assert sentence(lab) == f"{first[:-1]}; it is not tried again for 5 s."
-        assert lab.health().sentence == sentence(lab)
+        assert re.fullmatch(f"{re.escape(first[:-1])}{AFTER}", sentence(lab))
+        assert re.search(AFTER, lab.health().sentence)
         assert wire.connections == 1
         clock.passes(5)
         assert sentence(lab) == first
@@ -156,7 +159,7 @@ def test_who_tries_when_the_time_has_come_and_gets_through_ends_it(clock: Clock)
     lab = upstream(f"http://127.0.0.1:{port}")
     assert sentence(lab).startswith(REFUSED)
     with Wire(openai("Well."), port=port):
-        assert "not tried again" in sentence(lab)
+        assert re.search(AFTER, sentence(lab))
         clock.passes(5)
         assert ask(lab) == "Well."
         assert lab.health().status == "up"

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import ceil
 from threading import Lock
 from time import monotonic
 
 from .base import NotConnected, ProviderError
+from .refusals import after
 
 FIRST_SECONDS = 5.0
 LONGEST_SECONDS = 60.0
@@ -41,8 +41,7 @@ class CoolDown:
         what = str(failure).removesuffix(".")
         if failure.again:  # else the admin is named, who may act meanwhile
             what = what.partition(";")[0]
-        sentence = f"{what}; it is not tried again for {ceil(left)} s."
-        return ProviderError(sentence, again=failure.again, retry_after=left)
+        return ProviderError(f"{what}; {after(left)}.", again=failure.again, retry_after=left)
 
     def end(self) -> None:
         """It was reached."""
