@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from tests.conftest import application
-from tests.providers.upstream import Answer, Asked, Peer, Upstream, openai, reply, reply_json, stream
+from tests.providers.upstream import Answer, Asked, Peer, Upstream, delta, openai, reply, reply_json, stream
 from tests.support.people import Person
 from tests.support.servers import Voichat, refusal, wait_until
 from tests.support.visitors import said
@@ -180,6 +180,24 @@ def test_a_model_that_has_gone_stays_chosen_and_sending_to_it_offers_another_and
     assert "And now?" in refused.text
     assert selected(refused.text) == "cloud/bright"
     assert "not offered now" not in refused.text
+
+
+def test_retry_and_regenerate_with_a_model_that_has_gone_say_so_and_keep_what_had_come(
+    alice: Person, lab_says: list[Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogue, "ASKED_EVERY_SECONDS", 0.0)
+    wait_until(lambda: knows(alice))
+    lab_says.append(stream(delta("Half an")))
+    chat = alice.send("Hi", model="lab/large")
+    assert shown(alice, chat)[-1] == ("Half an", "failed")
+    lab_says.append(openai(models=("small",)))
+    wait_until(lambda: not knows(alice))
+    retry = re.search(r'action="([^"]*/retry)"', alice.get(chat).text)
+    assert retry
+    for action in (retry[1], retry[1].replace("/retry", "/continue"), retry[1].replace("/retry", "/regenerate")):
+        refused = alice.post(action)
+        assert (refused.status_code, "is not offered here now; choose another" in refused.text) == (400, True)
+    assert shown(alice, chat)[-1] == ("Half an", "failed")
 
 
 def test_a_model_of_an_upstream_that_is_just_away_can_still_be_sent_to(

@@ -188,7 +188,7 @@ def test_an_expired_certificate_is_said_in_the_chat_and_on_the_status_page(serve
     with Upstream(voigpt(), tls=authority.signed(until=LONG_AGO)) as upstream:
         voichat = serve(VOIGPT_URL=upstream.url, VOIGPT_CA_FILE=authority.file)
         assert refused(voichat) == sentence
-        assert sentence in unescape(Visitor(voichat).get("/providers/").text)
+        assert sentence[:-1] in unescape(Visitor(voichat).get("/providers/").text)  # it may say when it is tried again
 
 
 @on_sqlite

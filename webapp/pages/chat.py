@@ -13,7 +13,7 @@ from ..chats import history, lease
 from ..chats.records import Message
 from ..chats.text import cleaned
 from ..web import signin
-from . import composer, plain, rendering
+from . import composer, fields, plain, rendering
 from .fields import Typed
 from .house import house
 from .live import Live
@@ -65,6 +65,7 @@ def regenerate(conversation_id: str, reply_id: str) -> Redirect:
     """Another reply beside this one. Safe to repeat with the hidden `submit_id`."""
     owner = _owner()
     reply = history.reply(house().database, owner, conversation_id, reply_id)
+    fields.offered(reply.model)
     sent = history.regenerate(house().database, owner, reply, composer.submit_id(), _admit(owner))
     return _to_chat(conversation_id, at=sent.message_id)
 
@@ -119,6 +120,7 @@ def _again(again: Callable[..., bool], conversation_id: str, reply_id: str) -> R
     owner, at = _owner(), _branch(conversation_id)
     reply = history.reply(house().database, owner, conversation_id, reply_id)
     if request.form.get("attempt", reply.attempt, type=int) == reply.attempt:
+        fields.offered(reply.model)  # before what had come makes way
         again(house().database, reply.id, reply.attempt, _admit(owner))
     return _to_chat(conversation_id, at=at)
 
