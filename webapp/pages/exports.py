@@ -9,7 +9,7 @@ from ..chats.records import Conversation, Message
 from ..chats.text import cleaned
 from . import plain, visitor
 from .house import house
-from .rendering import model_label
+from .rendering import writer
 
 blueprint = Blueprint("exports", __name__)
 
@@ -17,7 +17,7 @@ blueprint = Blueprint("exports", __name__)
 @blueprint.get("/chats/<id:conversation_id>.md")
 def markdown(conversation_id: str) -> Response:
     chat = _chat(conversation_id)
-    return _file(chat, "md", "text/markdown", exports.markdown(chat, _branch(chat), _who))
+    return _file(chat, "md", "text/markdown", exports.markdown(chat, _branch(chat), writer))
 
 
 @blueprint.get("/chats/<id:conversation_id>.txt")
@@ -41,10 +41,6 @@ def _chat(conversation_id: str) -> Conversation:
 
 def _branch(chat: Conversation) -> list[Message]:
     return history.branch(house().database, visitor.owner(), chat.id, cleaned(request.args.get("at", "")))
-
-
-def _who(message: Message) -> str:
-    return "You" if message.role == "user" else model_label(message.model)
 
 
 def _file(chat: Conversation, ending: str, kind: str, content: str) -> Response:

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from ..chats.records import Message
 from .live import Live
-from .rendering import FLUSH, model_label
+from .rendering import FLUSH, writer
 
 
 def pieces(messages: Sequence[Message], live: Live | None) -> Iterator[str]:
     """Message after message, without what models thought; a live reply word by word. Ends where the page would end."""
     for message in messages:
-        yield f"{'You' if message.role == 'user' else model_label(message.model)}:\n"
+        yield f"{writer(message)}:\n"
         if message.is_settled or not live:
             yield f"{message.text}\n{_state(message)}\n"
             continue

@@ -19,6 +19,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(clock)
     app.add_template_filter(grouped)
     app.add_template_filter(model_label)
+    app.add_template_filter(writer)
     app.jinja_env.globals.update(flush=FLUSH, parameters=PARAMETERS)
 
 
@@ -50,6 +51,11 @@ def model_label(value: str) -> str:
     if "model_labels" not in g:
         g.model_labels = {choice.value: choice.label for choice in providers.choices()}
     return str(g.model_labels.get(value, value))
+
+
+def writer(message: Message) -> str:
+    """Who wrote it, for the person whose chat it is."""
+    return "You" if message.role == "user" else model_label(message.model)
 
 
 def flushed(pieces: Iterable[str]) -> Iterator[str]:
