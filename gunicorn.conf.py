@@ -96,12 +96,14 @@ def post_worker_init(worker: Any) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, QUICK | {signal.SIGTERM})
     Thread(target=_end_when_told, args=[worker], name="end", daemon=True).start()
     worker.app.callable.extensions["providers"].refresh()
-    _replies(worker).open()
+    _house(worker).replies.open()
+    _house(worker).housekeeping.open()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
     if worker.app.callable:
-        _replies(worker).close(_grace(worker))
+        _house(worker).housekeeping.close()
+        _house(worker).replies.close(_grace(worker))
 
 
 def _end_when_told(worker: Any) -> None:
@@ -113,9 +115,9 @@ def _end_when_told(worker: Any) -> None:
     try:
         if signal.sigwait(QUICK | {signal.SIGTERM}) == signal.SIGTERM:
             worker.handle_exit(signal.SIGTERM, None)
-            _replies(worker).drain()
+            _house(worker).replies.drain()
             signal.sigtimedwait(QUICK, _grace(worker))
-        _replies(worker).close()
+        _house(worker).replies.close()
         worker.handle_exit(signal.SIGTERM, None)
         sleep(LAST_SECONDS)
     finally:
@@ -126,5 +128,5 @@ def _grace(worker: Any) -> float:
     return max(worker.cfg.graceful_timeout - CUTTING_SECONDS, 0.0)
 
 
-def _replies(worker: Any) -> Any:
-    return worker.app.callable.extensions["voichat"].replies
+def _house(worker: Any) -> Any:
+    return worker.app.callable.extensions["voichat"]

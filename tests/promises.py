@@ -13,7 +13,7 @@ class Break:
 
 
 OWNER = "(conversations.c.id == conversation_id) & (conversations.c.owner_id == owner)"
-NO_OWNER = Break("webapp/chats/history.py", OWNER, "conversations.c.id == conversation_id")
+NO_OWNER = Break("webapp/chats/owned.py", OWNER, "conversations.c.id == conversation_id")
 
 # The test's file and its name without `test_`, as SECURITY.md has them.
 BREAKS = {
@@ -23,9 +23,9 @@ BREAKS = {
         "webapp/pages/errors.py", "return page(404, next_step", "return page(404, request.path, next_step"
     ),
     "test_crawl::each_finds_all_of_her_own_and_nothing_of_the_others": Break(
-        "webapp/chats/history.py",
-        "conversations.c.owner_id == owner, conversations.c.updated_at",
-        "conversations.c.updated_at",
+        "webapp/chats/lists.py",
+        "conversations.c.owner_id == owner, conversations.c.deleted_at",
+        "conversations.c.deleted_at",
     ),
     "test_crawl::whoever_reads_writes_nothing_and_gets_no_cookie": Break(
         "webapp/web/sessions.py", 'row["seen_at"] < time() - DAY', 'row["seen_at"] < time()'

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from tests.support.databases import rows
-from webapp.chats import history
+from webapp.chats import branches, history, lists
 from webapp.chats.instructions import NOTHING, Changed, Instructions, Preset, version
 from webapp.chats.records import Draft, Gone, NotFound, Sent
 from webapp.chats.text import Cleaner, cleaned, title
@@ -23,7 +23,7 @@ def draft(words: str, submit_id: str = "", parent_id: str | None = None) -> Draf
 
 
 def said(database: Database, sent: Sent, at: str = "") -> list[str]:
-    return [message.text for message in history.branch(database, ALICE, sent.conversation_id, at)]
+    return [message.text for message in branches.branch(database, ALICE, sent.conversation_id, at)]
 
 
 def count(database: Database) -> int:
@@ -33,7 +33,7 @@ def count(database: Database) -> int:
 
 def test_a_message_and_an_empty_reply_that_waits_are_stored_together(database: Database) -> None:
     sent = history.begin(database, ALICE, draft("Hello"))
-    asked, reply = history.branch(database, ALICE, sent.conversation_id)
+    asked, reply = branches.branch(database, ALICE, sent.conversation_id)
     assert (asked.id, asked.role, asked.status, asked.text) == (sent.message_id, "user", "complete", "Hello")
     assert (reply.role, reply.status, reply.text, reply.parent_id) == ("assistant", "waiting", "", asked.id)
     assert "Hello" in asked.html
@@ -47,7 +47,7 @@ def test_the_next_message_follows_the_newest_reply(database: Database) -> None:
 
 def test_a_message_with_a_parent_begins_a_branch_and_the_other_stays(database: Database) -> None:
     sent = history.begin(database, ALICE, draft("One"))
-    reply = history.branch(database, ALICE, sent.conversation_id)[-1]
+    reply = branches.branch(database, ALICE, sent.conversation_id)[-1]
     old = history.append(database, ALICE, sent.conversation_id, draft("Two"))
     new = history.append(database, ALICE, sent.conversation_id, draft("Other", parent_id=reply.id))
     assert said(database, sent) == ["One", "", "Other", ""]
@@ -98,7 +98,7 @@ def test_a_chat_takes_from_its_preset_what_its_own_instructions_leave_open(datab
     own = Instructions(temperature=0.0, max_tokens=9)
     sent = history.begin(database, ALICE, replace(draft("Hello"), preset=preset, instructions=own))
     assert history.instructions(database, ALICE, sent.conversation_id) == Instructions("Be brief.", 0.0, None, 9, 1)
-    assert {message.model for message in history.branch(database, ALICE, sent.conversation_id)} == {"voigpt/other"}
+    assert {message.model for message in branches.branch(database, ALICE, sent.conversation_id)} == {"voigpt/other"}
 
 
 def test_of_two_tabs_that_change_the_instructions_the_second_hears_of_the_first(database: Database) -> None:
@@ -149,25 +149,25 @@ def test_two_hundred_different_ones_at_once_lose_none(database: Database) -> Non
 def test_mallory_finds_nothing_of_alices(database: Database) -> None:
     sent = history.begin(database, ALICE, draft("Hello"))
     with pytest.raises(NotFound):
-        history.conversation(database, MALLORY, sent.conversation_id)
+        lists.conversation(database, MALLORY, sent.conversation_id)
     with pytest.raises(NotFound):
-        history.branch(database, MALLORY, sent.conversation_id)
+        branches.branch(database, MALLORY, sent.conversation_id)
     with pytest.raises(NotFound):
-        history.message(database, MALLORY, sent.conversation_id, sent.message_id)
+        branches.message(database, MALLORY, sent.conversation_id, sent.message_id)
     with pytest.raises(NotFound):
         history.append(database, MALLORY, sent.conversation_id, draft("Mine"))
     with pytest.raises(NotFound):
         history.instructions(database, MALLORY, sent.conversation_id)
     with pytest.raises(NotFound):
         history.instruct(database, MALLORY, sent.conversation_id, Instructions("Mine"), "")
-    assert history.recent(database, MALLORY) == []
+    assert lists.recent(database, MALLORY) == []
     assert count(database) == 2
 
 
 def test_a_message_of_another_chat_is_not_found_in_this_one(database: Database) -> None:
     one = history.begin(database, ALICE, draft("One"))
     two = history.begin(database, ALICE, draft("Two"))
-    for look in (history.message, history.branch):
+    for look in (branches.message, branches.branch):
         with pytest.raises(NotFound):
             look(database, ALICE, one.conversation_id, two.message_id)
     with pytest.raises(NotFound):
@@ -178,7 +178,7 @@ def test_the_chat_last_written_to_comes_first(database: Database) -> None:
     one = history.begin(database, ALICE, draft("One"))
     history.begin(database, ALICE, draft("Two"))
     history.append(database, ALICE, one.conversation_id, draft("Again"))
-    assert [found.title for found in history.recent(database, ALICE)] == ["One", "Two"]
+    assert [found.title for found in lists.recent(database, ALICE)] == ["One", "Two"]
 
 
 def test_an_upstream_is_told_the_branch_without_replies_that_have_no_word(database: Database) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from tests.providers.upstream import Answer, Upstream, cut, raw, reply, reset, voigpt
 from tests.support.pages import SCRIPT, Page
 from tests.support.people import Person
-from webapp.chats import history
+from webapp.chats import lists
 from webapp.db import Database, conversations, messages
 
 MODEL = "voigpt/gpt-3.5-turbo"
@@ -261,7 +261,7 @@ def test_a_browser_without_chats_is_shown_the_way_to_one(mallory: Person) -> Non
 
 
 def test_a_long_list_of_chats_goes_on_with_earlier_ones(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "PAGE", 2)
+    monkeypatch.setattr(lists, "PAGE", 2)
     for words in ("One", "Two", "Three"):
         alice.send(words)
     first = alice.get("/chats").text

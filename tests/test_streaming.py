@@ -26,7 +26,7 @@ from tests.support.pages import Page
 from tests.support.people import Person
 from tests.support.servers import wait_until
 from tests.support.talk import Talk, speaks
-from webapp.chats import history, lease
+from webapp.chats import branches, lease
 from webapp.db import Database
 from webapp.pages import live
 
@@ -167,7 +167,7 @@ def test_a_page_that_fails_takes_no_seat(alice: Person, may_answer: Event, monke
     may_answer.clear()
     chat = alice.send("Hi")
     with monkeypatch.context() as broken:
-        broken.setattr(history, "siblings", lambda *_: 1 / 0)
+        broken.setattr(branches, "siblings", lambda *_: 1 / 0)
         assert {alice.get(chat).status_code for _ in range(6)} == {500}
     replies = alice.app.extensions["voichat"].replies
     assert len(list(takewhile(bool, map(replies.seat, map(str, count()))))) == 6

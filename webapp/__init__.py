@@ -3,6 +3,7 @@
 from flask import Flask
 
 from . import cli, pages, providers, providers_file
+from .chats.housekeeping import Housekeeping
 from .chats.lease import Caps
 from .chats.replies import Replies
 from .db import Database
@@ -39,6 +40,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         budget=upstreams.context,
     )
     limits = Limits(settings.limit_owner, settings.limit_address, settings.limit_everybody)
-    pages.init_app(app, House(settings, database, replies, limits))
+    housekeeping = Housekeeping([])
+    pages.init_app(app, House(settings, database, replies, limits, housekeeping))
     cli.init_app(app, settings, database)
     return app

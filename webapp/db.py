@@ -41,13 +41,16 @@ __all__ = [
     "Database",
     "DatabaseError",
     "accounts",
+    "attachments",
     "conversations",
     "failed_sign_ins",
     "messages",
     "metadata",
     "meters",
     "presets",
+    "recoveries",
     "sessions",
+    "shares",
     "submissions",
 ]
 
@@ -98,10 +101,16 @@ conversations = Table(
     Column("model", Text, nullable=False),
     Column("last_seq", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
-    Column("updated_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False, index=True),
     *_instructions(),
+    Column("pinned_at", Double),
+    Column("deleted_at", Double),
+    Column("is_temporary", Boolean, nullable=False, server_default=false()),
     Index("ix_conversations_owner_id_updated_at", "owner_id", "updated_at"),
 )
+_PINNED, _DELETED = text("pinned_at IS NOT NULL"), text("deleted_at IS NOT NULL")
+Index("ix_conversations_pinned", conversations.c.owner_id, sqlite_where=_PINNED, postgresql_where=_PINNED)
+Index("ix_conversations_deleted", conversations.c.deleted_at, sqlite_where=_DELETED, postgresql_where=_DELETED)
 
 messages = Table(
     "messages",
@@ -136,6 +145,40 @@ messages = Table(
 UNSETTLED = text("messages.status IN ('waiting', 'live')")
 _OF_THE_INDEX = text("status IN ('waiting', 'live')")
 Index("ix_messages_unsettled", messages.c.status, sqlite_where=_OF_THE_INDEX, postgresql_where=_OF_THE_INDEX)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("message_id", String(32), ForeignKey("messages.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+shares = Table(
+    "shares",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column(
+        "conversation_id", String(32), ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("leaf_id", String(32), ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
+    Column("goes_on", Boolean, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("ends_at", Double, index=True),
+)
+
+recoveries = Table(
+    "recoveries",
+    metadata,
+    Column("owner_id", String(32), primary_key=True),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("created_at", Double, nullable=False),
+)
 
 submissions = Table(
     "submissions",

@@ -5,6 +5,7 @@ requests before CsrfViewMiddleware looks, which refuses them with its own 403, a
 """
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIGINT
+from signal import SIGKILL
 from typing import Any, TypeAlias, cast
 from urllib.request import Request, urlopen
 
@@ -52,13 +53,13 @@ def django_site() -> Iterator[Site]:
         command = [sys.executable, "-m", "gunicorn", "--no-control-socket", "--threads=8", "--log-level=error"]
         command += ["--pythonpath", str(HERE.parents[1]), "--bind", bind, f"{__name__}:application()"]
         site = Site(f"http://127.0.0.1:{listener.getsockname()[1]}")
-        server = subprocess.Popen(command, cwd=HERE, pass_fds=[listener.fileno()])  # away from gunicorn.conf.py
-        try:
-            site.count()
-            yield site
-        finally:
-            server.send_signal(SIGINT)
-            server.wait(PATIENCE)
+        away = HERE  # from gunicorn.conf.py
+        with subprocess.Popen(command, cwd=away, pass_fds=[listener.fileno()], start_new_session=True) as server:
+            try:
+                site.count()
+                yield site
+            finally:
+                os.killpg(server.pid, SIGKILL)  # gthread's own handler of SIGINT hangs now and then
 
 
 def application() -> WSGIHandler:

@@ -1,22 +1,15 @@
-"""Conversations and messages of their owner: what was said is only added to; a Retry writes its reply anew."""
+"""What is added to a conversation, and what its model is told: what was said is only added to."""
 
 import secrets
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from hashlib import sha256
-from math import inf
 from time import time
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Insert,
-    RowMapping,
-    Select,
-    Table,
     delete,
     insert,
     select,
@@ -25,12 +18,12 @@ from sqlalchemy import (
 
 from .. import markdown
 from ..db import Database, conversations, messages, presets, submissions
-from . import lease
+from . import branches, lease, owned
 from .instructions import Changed, Instructions, version
-from .records import Conversation, Draft, Gone, Message, NotFound, Sent, Siblings
+from .records import Draft, Gone, Message, NotFound, Sent
 from .text import title
 
-PAGE = 100
+INSTRUCTIONS = [conversations.c[field.name] for field in fields(Instructions)]
 
 
 def begin(database: Database, owner: str, draft: Draft, admit: lease.Admit = lease.admit_all) -> Sent:
@@ -59,7 +52,7 @@ def append(
     """
     key, html = _submission_key(owner, draft, conversation_id), markdown.render(draft.words, breaks=True)
     with database.write() as connection:
-        _lock(connection, owner, conversation_id)
+        owned.lock(connection, owner, conversation_id)
         sent = Sent(conversation_id, new_id())
         if not _is_first(database, connection, key, sent):
             return _sent_before(connection, key)
@@ -77,7 +70,7 @@ def regenerate(
     """
     draft = Draft("", reply.model, submit_id and f"{submit_id} regenerate", reply.id)
     with database.write() as connection:
-        _lock(connection, owner, reply.conversation_id)
+        owned.lock(connection, owner, reply.conversation_id)
         sent = Sent(reply.conversation_id, new_id())
         if not _is_first(database, connection, _submission_key(owner, draft, reply.conversation_id), sent):
             return _sent_before(connection, _submission_key(owner, draft, reply.conversation_id))
@@ -87,97 +80,29 @@ def regenerate(
         return sent
 
 
-def conversation(database: Database, owner: str, conversation_id: str) -> Conversation:
-    """Raises `NotFound`."""
-    query = select(*_columns(Conversation, conversations)).where(_mine(owner, conversation_id))
-    with database.read() as connection:
-        row = connection.execute(query).mappings().first()
-    if row is None:
-        raise NotFound
-    return Conversation(**row)
-
-
 def instructions(database: Database, owner: str, conversation_id: str) -> Instructions:
     """Those that count from the next reply on. Raises `NotFound`."""
     with database.read() as connection:
-        return _instructions(connection, _mine(owner, conversation_id))
+        return _instructions(connection, owned.mine(owner, conversation_id))
 
 
 def instruct(database: Database, owner: str, conversation_id: str, told: Instructions, seen: str) -> None:
     """Store them. Raises `NotFound`, and `Changed` unless `seen` is empty or the version that is stored."""
-    mine = _mine(owner, conversation_id)
+    mine = owned.mine(owner, conversation_id)
     with database.write() as connection:
-        _lock(connection, owner, conversation_id)
+        owned.lock(connection, owner, conversation_id)
         now = _instructions(connection, mine)
         if seen and version(now) not in (seen, version(told)):
             raise Changed(now)
         connection.execute(update(conversations).where(mine).values(asdict(told)))
 
 
-def recent(database: Database, owner: str, before: float = inf) -> list[Conversation]:
-    """At most `PAGE` of the owner's conversations, last written to before `before`, the newest first."""
-    query = (
-        select(*_columns(Conversation, conversations))
-        .where(conversations.c.owner_id == owner, conversations.c.updated_at < before)
-        .order_by(conversations.c.updated_at.desc())
-        .limit(PAGE)
-    )
-    with database.read() as connection:
-        return [Conversation(**row) for row in connection.execute(query).mappings()]
-
-
-def branch(database: Database, owner: str, conversation_id: str, at: str = "") -> list[Message]:
-    """The branch that holds the message `at`, down to its newest, or the newest of all. Raises `NotFound`."""
-    with database.read() as connection:
-        _check(connection, owner, conversation_id)
-        newest = _newest_below(conversation_id, at) if at else _newest(conversation_id)
-        leaf_id = connection.execute(newest).scalar()
-        return _path(connection, conversation_id, leaf_id)
-
-
-def messages_of(database: Database, owner: str, conversation_id: str) -> list[Message]:
-    """All branches, in the order in which they were written. Raises `NotFound`."""
-    query = select(messages).where(messages.c.conversation_id == conversation_id).order_by(messages.c.seq)
-    with database.read() as connection:
-        _check(connection, owner, conversation_id)
-        return [_message(row) for row in connection.execute(query).mappings()]
-
-
 def context(database: Database, conversation_id: str, leaf_id: str) -> tuple[Instructions, list[Message]]:
     """What an upstream may be told: the branch up to `leaf_id`, without replies that never got a word."""
     with database.read() as connection:
         told = _instructions(connection, conversations.c.id == conversation_id)
-        said = _path(connection, conversation_id, leaf_id)
+        said = branches.path(connection, conversation_id, leaf_id)
     return told, [message for message in said if message.text]
-
-
-def message(database: Database, owner: str, conversation_id: str, message_id: str) -> Message:
-    """Raises `NotFound`."""
-    query = select(messages).join(conversations).where(_in(conversation_id, message_id), _mine(owner, conversation_id))
-    with database.read() as connection:
-        row = connection.execute(query).mappings().first()
-    if row is None:
-        raise NotFound
-    return _message(row)
-
-
-def reply(database: Database, owner: str, conversation_id: str, reply_id: str) -> Message:
-    """The message, if it is an answer. Raises `NotFound`."""
-    found = message(database, owner, conversation_id, reply_id)
-    if found.role != "assistant":
-        raise NotFound
-    return found
-
-
-def siblings(database: Database, branch: Sequence[Message]) -> dict[str, Siblings]:
-    """For each message of a branch that was written or answered several times, where it stands among the others."""
-    columns = messages.c.id, messages.c.parent_id
-    theirs = messages.c.conversation_id == branch[0].conversation_id
-    beside: defaultdict[str | None, list[str]] = defaultdict(list)
-    with database.read() as connection:
-        for row in connection.execute(select(*columns).where(theirs).order_by(messages.c.seq)):
-            beside[row.parent_id].append(row.id)
-    return {message.id: Siblings(beside[message.parent_id], message.id) for message in branch if message.parent_id}
 
 
 def adopt(database: Database, from_owner: str, to_owner: str) -> None:
@@ -235,17 +160,6 @@ def _sent_before(connection: Connection, key: str) -> Sent:
     return Sent(row.conversation_id, row.id)
 
 
-def _lock(connection: Connection, owner: str, conversation_id: str) -> None:
-    query = select(conversations.c.id).where(_mine(owner, conversation_id)).with_for_update()
-    if connection.execute(query).first() is None:
-        raise NotFound
-
-
-def _check(connection: Connection, owner: str, conversation_id: str) -> None:
-    if connection.execute(select(conversations.c.id).where(_mine(owner, conversation_id))).first() is None:
-        raise NotFound
-
-
 def _reply_id(connection: Connection, conversation_id: str, parent_id: str | None) -> str:
     replies = select(messages.c.id).where(messages.c.conversation_id == conversation_id, messages.c.role == "assistant")
     if parent_id is not None:
@@ -295,50 +209,7 @@ def _conversation(conversation_id: str, owner: str, draft: Draft) -> dict[str, o
 
 
 def _instructions(connection: Connection, of: ColumnElement[bool]) -> Instructions:
-    row = connection.execute(select(*_columns(Instructions, conversations)).where(of)).mappings().first()
+    row = connection.execute(select(*INSTRUCTIONS).where(of)).mappings().first()
     if row is None:
         raise NotFound
     return Instructions(**row)
-
-
-def _mine(owner: str, conversation_id: str) -> ColumnElement[bool]:
-    return (conversations.c.id == conversation_id) & (conversations.c.owner_id == owner)
-
-
-def _newest(conversation_id: str) -> Select[str]:
-    query = select(messages.c.id).where(messages.c.conversation_id == conversation_id)
-    return query.order_by(messages.c.seq.desc()).limit(1)
-
-
-def _newest_below(conversation_id: str, message_id: str) -> Select[str]:
-    columns = messages.c.id, messages.c.seq
-    below = select(*columns).where(_in(conversation_id, message_id)).cte("below", recursive=True)
-    below = below.union_all(select(*columns).join(below, messages.c.parent_id == below.c.id))
-    return select(below.c.id).order_by(below.c.seq.desc()).limit(1)
-
-
-def _path(connection: Connection, conversation_id: str, leaf_id: str | None) -> list[Message]:
-    columns = messages.c.id, messages.c.parent_id
-    path = select(*columns).where(_in(conversation_id, leaf_id)).cte("path", recursive=True)
-    path = path.union_all(select(*columns).join(path, messages.c.id == path.c.parent_id))
-    rows = connection.execute(select(messages).join(path, messages.c.id == path.c.id).order_by(messages.c.seq))
-    found = [_message(row) for row in rows.mappings()]
-    if not found:
-        raise NotFound
-    return found
-
-
-def _in(conversation_id: str, message_id: str | None) -> ColumnElement[bool]:
-    return (messages.c.conversation_id == conversation_id) & (messages.c.id == message_id)
-
-
-def _columns(record: type[Any], table: Table) -> list[Column[Any]]:
-    return [table.c[item.name] for item in fields(record)]
-
-
-def _message(row: RowMapping) -> Message:
-    """A live reply whose lease has run out reads as interrupted, whether or not somebody has written that yet."""
-    found = Message(**{item.name: row[item.name] for item in fields(Message)})
-    if lease.is_stale(row["status"], row["lease_until"]):
-        return replace(found, status="interrupted", problem=lease.INTERRUPTED)
-    return found

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, redirect, render_template, request, strea
 from werkzeug.wrappers import Response as Redirect
 
 from .. import providers
-from ..chats import history, lease
+from ..chats import branches, history, lease, lists
 from ..chats.records import Message
 from ..chats.text import cleaned
 from ..web import signin
@@ -64,7 +64,7 @@ def go_on_with(conversation_id: str, reply_id: str) -> Redirect:
 def regenerate(conversation_id: str, reply_id: str) -> Redirect:
     """Another reply beside this one. Safe to repeat with the hidden `submit_id`."""
     owner = _owner()
-    reply = history.reply(house().database, owner, conversation_id, reply_id)
+    reply = branches.reply(house().database, owner, conversation_id, reply_id)
     fields.offered(reply.model)
     sent = history.regenerate(house().database, owner, reply, composer.submit_id(), _admit(owner))
     return _to_chat(conversation_id, at=sent.message_id)
@@ -72,7 +72,7 @@ def regenerate(conversation_id: str, reply_id: str) -> Redirect:
 
 @blueprint.post("/chats/<id:conversation_id>/replies/<id:reply_id>/stop")
 def stop(conversation_id: str, reply_id: str) -> Redirect | Response:
-    at, reply = _branch(conversation_id), history.reply(house().database, _owner(), conversation_id, reply_id)
+    at, reply = _branch(conversation_id), branches.reply(house().database, _owner(), conversation_id, reply_id)
     house().replies.stop(reply.id)
     return _stopped(conversation_id, at)
 
@@ -80,7 +80,7 @@ def stop(conversation_id: str, reply_id: str) -> Redirect | Response:
 @blueprint.post("/chats/<id:conversation_id>/stop")
 def stop_all(conversation_id: str) -> Redirect | Response:
     """All of the chat's replies that wait or are being written."""
-    at, chat = _branch(conversation_id), history.conversation(house().database, _owner(), conversation_id)
+    at, chat = _branch(conversation_id), lists.conversation(house().database, _owner(), conversation_id)
     for reply_id in lease.unsettled_of(house().database, chat.id):
         house().replies.stop(reply_id)
     return _stopped(conversation_id, at)
@@ -90,10 +90,10 @@ def stop_all(conversation_id: str) -> Redirect | Response:
 def show(conversation_id: str) -> Response:
     """The chat; the response stays open until its replies have settled."""
     owner, at = _owner(), cleaned(request.args.get("at", ""))
-    conversation = history.conversation(house().database, owner, conversation_id)
-    messages = history.branch(house().database, owner, conversation_id, at)
+    conversation = lists.conversation(house().database, owner, conversation_id)
+    messages = branches.branch(house().database, owner, conversation_id, at)
     page = {"conversation": conversation, "messages": messages, "at": at, "composer": _composer(messages, at)}
-    page |= {"siblings": history.siblings(house().database, messages), "seen_from": _seen_from(messages)}
+    page |= {"siblings": branches.siblings(house().database, messages), "seen_from": _seen_from(messages)}
     page |= {"is_instructed": bool(history.instructions(house().database, owner, conversation_id).set)}
     # Last, for what fails before the response is there would not give it back.
     seat = None if request.method == "HEAD" or all(map(_is_settled, messages)) else house().replies.seat(owner)
@@ -118,7 +118,7 @@ def _whole(page: dict[str, Any]) -> str:
 
 def _again(again: Callable[..., bool], conversation_id: str, reply_id: str) -> Redirect:
     owner, at = _owner(), _branch(conversation_id)
-    reply = history.reply(house().database, owner, conversation_id, reply_id)
+    reply = branches.reply(house().database, owner, conversation_id, reply_id)
     if request.form.get("attempt", reply.attempt, type=int) == reply.attempt:
         fields.offered(reply.model)  # before what had come makes way
         again(house().database, reply.id, reply.attempt, _admit(owner))
@@ -160,7 +160,7 @@ def _composer(messages: list[Message], at: str) -> composer.Composer:
 def _branch(conversation_id: str) -> str:
     """The message whose branch the form's page showed; empty for the newest branch. Raises `NotFound`."""
     at = cleaned(request.form.get("at", ""))
-    return history.message(house().database, _owner(), conversation_id, at).id if at else ""
+    return branches.message(house().database, _owner(), conversation_id, at).id if at else ""
 
 
 def _admit(owner: str) -> lease.Admit:

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
-from ..chats import exports, history
+from ..chats import branches, exports, history, lists
 from ..chats.records import Conversation, Message
 from ..chats.text import cleaned
 from . import plain, visitor
@@ -31,16 +31,16 @@ def in_json(conversation_id: str) -> Response:
     """All branches, whichever is shown."""
     chat, owner = _chat(conversation_id), visitor.owner()
     told = history.instructions(house().database, owner, chat.id)
-    messages = history.messages_of(house().database, owner, chat.id)
+    messages = branches.messages_of(house().database, owner, chat.id)
     return _file(chat, "json", "application/json", exports.in_json(chat, told, messages))
 
 
 def _chat(conversation_id: str) -> Conversation:
-    return history.conversation(house().database, visitor.owner(), conversation_id)
+    return lists.conversation(house().database, visitor.owner(), conversation_id)
 
 
 def _branch(chat: Conversation) -> list[Message]:
-    return history.branch(house().database, visitor.owner(), chat.id, cleaned(request.args.get("at", "")))
+    return branches.branch(house().database, visitor.owner(), chat.id, cleaned(request.args.get("at", "")))
 
 
 def _file(chat: Conversation, ending: str, kind: str, content: str) -> Response:

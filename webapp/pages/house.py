@@ -5,6 +5,7 @@ from typing import cast
 
 from flask import current_app
 
+from ..chats.housekeeping import Housekeeping
 from ..chats.replies import Replies
 from ..db import Database
 from ..settings import Settings
@@ -17,6 +18,7 @@ class House:
     database: Database
     replies: Replies
     limits: Limits
+    housekeeping: Housekeeping
 
 
 def house() -> House:

@@ -8,7 +8,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from ..chats import history
+from ..chats import history, lists
 from ..chats.instructions import Changed, version
 from . import fields, visitor
 from .fields import Typed
@@ -36,7 +36,7 @@ def show(conversation_id: str) -> str:
 @blueprint.post("/chats/<id:conversation_id>/settings")
 def change(conversation_id: str) -> ResponseReturnValue:
     """They count from the next reply on."""
-    history.conversation(house().database, visitor.owner(), conversation_id)
+    lists.conversation(house().database, visitor.owner(), conversation_id)
     typed, seen = fields.typed(), fields.text("version")
     try:
         history.instruct(house().database, visitor.owner(), conversation_id, fields.instructions(typed), seen)
@@ -49,5 +49,5 @@ def change(conversation_id: str) -> ResponseReturnValue:
 
 
 def _page(conversation_id: str, form: Form) -> str:
-    conversation = history.conversation(house().database, visitor.owner(), conversation_id)
+    conversation = lists.conversation(house().database, visitor.owner(), conversation_id)
     return render_template("chat/settings.html", conversation=conversation, form=form)

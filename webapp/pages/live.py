@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from time import monotonic
 
-from ..chats import history
+from ..chats import branches
 from ..chats.live import Seat, View
 from ..chats.records import Message, NotFound
 from ..db import DatabaseError
@@ -79,7 +79,7 @@ class Live:
 
     def now(self, reply: Message) -> Message:
         try:
-            return history.message(self.house.database, self.owner, reply.conversation_id, reply.id)
+            return branches.message(self.house.database, self.owner, reply.conversation_id, reply.id)
         except (DatabaseError, NotFound):
             log.exception("reply %s cannot be shown", reply.id)
             return reply

@@ -1,0 +1,74 @@
+"""Chats that are pinned, deleted or temporary; attachments, shares and recovery links"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+PINNED = sa.text("pinned_at IS NOT NULL")
+DELETED = sa.text("deleted_at IS NOT NULL")
+
+
+def upgrade() -> None:
+    extend_conversations()
+    create_attachments()
+    create_shares()
+    create_recoveries()
+
+
+def extend_conversations() -> None:
+    table = "conversations"
+    op.add_column(table, sa.Column("pinned_at", sa.Double))
+    op.add_column(table, sa.Column("deleted_at", sa.Double))
+    op.add_column(table, sa.Column("is_temporary", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.create_index("ix_conversations_updated_at", table, ["updated_at"])
+    op.create_index("ix_conversations_pinned", table, ["owner_id"], sqlite_where=PINNED, postgresql_where=PINNED)
+    op.create_index("ix_conversations_deleted", table, ["deleted_at"], sqlite_where=DELETED, postgresql_where=DELETED)
+
+
+def create_attachments() -> None:
+    op.create_table(
+        "attachments",
+        sa.Column("id", sa.String(32), nullable=False),
+        sa.Column("message_id", sa.String(32), nullable=False),
+        sa.Column("position", sa.Integer, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("kind", sa.String(32), nullable=False),
+        sa.Column("size", sa.Integer, nullable=False),
+        sa.Column("created_at", sa.Double, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_attachments"),
+        sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name="fk_attachments_message_id", ondelete="CASCADE"),
+    )
+    op.create_index("ix_attachments_message_id", "attachments", ["message_id"])
+
+
+def create_shares() -> None:
+    op.create_table(
+        "shares",
+        sa.Column("id", sa.String(32), nullable=False),
+        sa.Column("conversation_id", sa.String(32), nullable=False),
+        sa.Column("leaf_id", sa.String(32), nullable=False),
+        sa.Column("goes_on", sa.Boolean, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("created_at", sa.Double, nullable=False),
+        sa.Column("ends_at", sa.Double),
+        sa.PrimaryKeyConstraint("id", name="pk_shares"),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"], ["conversations.id"], name="fk_shares_conversation_id", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["leaf_id"], ["messages.id"], name="fk_shares_leaf_id", ondelete="CASCADE"),
+    )
+    op.create_index("ix_shares_conversation_id", "shares", ["conversation_id"])
+    op.create_index("ix_shares_ends_at", "shares", ["ends_at"])
+
+
+def create_recoveries() -> None:
+    op.create_table(
+        "recoveries",
+        sa.Column("owner_id", sa.String(32), nullable=False),
+        sa.Column("token_hash", sa.String(64), nullable=False),
+        sa.Column("created_at", sa.Double, nullable=False),
+        sa.PrimaryKeyConstraint("owner_id", name="pk_recoveries"),
+        sa.UniqueConstraint("token_hash", name="uq_recoveries_token_hash"),
+    )
