@@ -25,10 +25,9 @@ def conversation(database: Database, owner: str, conversation_id: str) -> Conver
 
 def recent(database: Database, owner: str, before: float = inf) -> list[Conversation]:
     """At most `PAGE` of the owner's conversations, last written to before `before`, the newest first."""
-    theirs = conversations.c.owner_id == owner, conversations.c.deleted_at.is_(None)
     query = (
         select(*COLUMNS)
-        .where(*theirs, conversations.c.updated_at < before)
+        .where(owned.listed(owner), conversations.c.updated_at < before)
         .order_by(conversations.c.updated_at.desc())
         .limit(PAGE)
     )

@@ -12,6 +12,12 @@ def mine(owner: str, conversation_id: str) -> ColumnElement[bool]:
     return is_theirs & conversations.c.deleted_at.is_(None)
 
 
+def listed(owner: str) -> ColumnElement[bool]:
+    """All of the owner's conversations that lists, searches and archives hold."""
+    is_theirs = (conversations.c.owner_id == owner) & conversations.c.deleted_at.is_(None)
+    return is_theirs & ~conversations.c.is_temporary
+
+
 def check(connection: Connection, owner: str, conversation_id: str) -> None:
     """Raises `NotFound`."""
     if connection.execute(select(conversations.c.id).where(mine(owner, conversation_id))).first() is None:
