@@ -226,13 +226,15 @@ def test_an_idle_session_is_gone(alice: Person, database: Database) -> None:
     assert len(set(owners(database))) == 2
 
 
-def test_a_session_that_has_run_out_is_deleted_when_the_next_begins(
-    alice: Person, bob: Person, database: Database
+def test_a_session_that_has_run_out_is_deleted_by_the_housekeeping(
+    app: Flask, alice: Person, bob: Person, database: Database
 ) -> None:
     alice.send("Hi")
     shift(database, "seen_at", 400 * DAY + 1)
-    bob.send("Hi")
+    chat = bob.send("Hi")
+    app.extensions["voichat"].housekeeping.do()
     assert count(database, sessions) == 1
+    assert bob.get(chat).status_code == 200
 
 
 def test_a_session_that_is_not_idle_yet_is_there(alice: Person, database: Database) -> None:

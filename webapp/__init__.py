@@ -1,5 +1,7 @@
 """Voichat: the web chat that a whole team opens from one link."""
 
+from functools import partial
+
 from flask import Flask
 
 from . import cli, pages, providers, providers_file
@@ -9,6 +11,7 @@ from .chats.replies import Replies
 from .db import Database
 from .pages.house import House
 from .settings import ROOT, Settings, load, secret_key
+from .users import attempts
 from .users.limits import Limits
 from .web import assets, body, routes, security, signin
 from .web.sessions import DatabaseSessions
@@ -26,7 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     body.init_app(app)
     routes.init_app(app)
     security.init_app(app, settings)
-    app.session_interface = DatabaseSessions(app, database, settings.session_days)
+    app.session_interface = sessions = DatabaseSessions(app, database, settings.session_days)
     signin.init_app(app, settings, database)
     assets.init_app(app)
     upstreams = providers.init_app(app, settings, providers_file.load(settings))
@@ -40,7 +43,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         budget=upstreams.context,
     )
     limits = Limits(settings.limit_owner, settings.limit_address, settings.limit_everybody)
-    housekeeping = Housekeeping([])
+    housekeeping = Housekeeping(
+        [
+            sessions.forget,
+            partial(attempts.forget, database),
+        ]
+    )
     pages.init_app(app, House(settings, database, replies, limits, housekeeping))
     cli.init_app(app, settings, database)
     return app

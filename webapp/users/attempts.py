@@ -2,7 +2,7 @@
 
 from time import time
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from ..db import Database, failed_sign_ins
 
@@ -26,7 +26,7 @@ def begin(database: Database, address: str) -> None:
     """
     now, mine = time(), failed_sign_ins.c.address == address
     with database.write() as connection:
-        connection.execute(delete(failed_sign_ins).where(failed_sign_ins.c.last_at < now - FORGOTTEN_SECONDS))
+        _forget(connection, now)
         database.insert_once(connection, failed_sign_ins, {"address": address, "count": 0, "last_at": now})
         state = select(failed_sign_ins.c.count, failed_sign_ins.c.last_at).where(mine).with_for_update()
         count, last_at = connection.execute(state).one()
@@ -42,6 +42,16 @@ def succeeded(database: Database, address: str) -> None:
         connection.execute(delete(failed_sign_ins).where(failed_sign_ins.c.address == address))
 
 
+def forget(database: Database) -> None:
+    """Addresses that have been quiet for `FORGOTTEN_SECONDS` begin anew."""
+    with database.write() as connection:
+        _forget(connection, time())
+
+
 def pause(count: int) -> float:
     """Seconds to wait after `count` wrong passwords."""
     return min(2.0 ** (count - FREE), LONGEST_SECONDS) if count >= FREE else 0.0
+
+
+def _forget(connection: Connection, now: float) -> None:
+    connection.execute(delete(failed_sign_ins).where(failed_sign_ins.c.last_at < now - FORGOTTEN_SECONDS))

@@ -122,6 +122,11 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
             broken.problem = error
             return broken
 
+    def forget(self) -> None:
+        """Delete those that have run out, also of browsers that never came back."""
+        with self.database.write() as connection:
+            connection.execute(delete(sessions).where(sessions.c.seen_at < time() - self.seconds))
+
     def begin(self, current: Session, submit_id: str, admit: Admit) -> str:
         """Give a browser without a session the one that belongs to `submit_id`; returns its owner."""
         seed = submit_id if submit.is_ours(submit_id) else secrets.token_hex(16)
@@ -195,7 +200,7 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
             return connection.execute(select(sessions).where(sessions.c.id_hash == store_id)).mappings().first()
 
     def _create(self, sid: str, values: dict[str, Any], ends: str | None, admit: Admit) -> bool:
-        """False if it is there. A new session is also the time to forget those that have run out."""
+        """False if it is there."""
         now = time()
         row = {
             "id_hash": self._get_store_id(sid),
@@ -205,7 +210,6 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
             "ended": False,
         }
         with self.database.write() as connection:
-            connection.execute(delete(sessions).where(sessions.c.seen_at < now - self.seconds))
             if ends:
                 connection.execute(_ended(self._get_store_id(ends)))
             is_new = self.database.insert_once(connection, sessions, row)
