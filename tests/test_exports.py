@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.providers.upstream import Upstream, reply, voigpt
+from tests.support.pages import Page
 from tests.support.people import Person
 from webapp.chats import exports
 from webapp.chats.records import Conversation
@@ -75,6 +76,25 @@ def test_a_page_that_is_finished_offers_the_files(alice: Person) -> None:
     chat = chat_of_two_turns(alice)
     page = alice.get(chat).text
     assert all(f'href="{chat}.{ending}"' in page for ending in ("md", "txt", "json"))
+
+
+def test_each_message_can_be_read_as_markdown_and_as_text_to_copy_it(alice: Person, upstream: Upstream) -> None:
+    upstream.queue(voigpt(), voigpt("Use **`ls`**:\n\n```sh\nls -l\n```"))
+    chat = alice.send("Which *command*?")
+    question, answer = Page(alice.get(chat)).articles
+    said = {
+        f"{chat}/messages/{message.id}.{ending}": alice.get(f"{chat}/messages/{message.id}.{ending}")
+        for message in (question, answer)
+        for ending in ("md", "txt")
+    }
+    assert [found.text for found in said.values()] == [
+        *["Which *command*?"] * 2,
+        "Use **`ls`**:\n\n```sh\nls -l\n```",
+        "Use ls:\n\nls -l\n",
+    ]
+    assert {found.content_type for found in said.values()} == {"text/plain; charset=utf-8"}
+    assert not any("Content-Disposition" in found.headers for found in said.values())
+    assert all(f'href="{address}"' in alice.get(chat).text for address in said)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ RETRY, CONTINUE, REGENERATE = f"{REPLY_OF}/retry", f"{REPLY_OF}/continue", f"{RE
 STOP, STOP_ALL = f"{REPLY_OF}/stop", f"{CHAT}/stop"
 SETTINGS = f"{CHAT}/settings"
 EXPORTS = [f"{CHAT}.{ending}" for ending in ("md", "txt", "json")]
+MESSAGE_FILES = [f"{MESSAGES}/<id:message_id>.{ending}" for ending in ("md", "txt")]
 PRESET = "/presets/<id:preset_id>"
 DELETE_PRESET = f"{PRESET}/delete"
 
@@ -38,6 +39,7 @@ QUERIES = {
     CHAT: {"at": REPLY},
     SETTINGS: {},
     **{rule: {} if rule.endswith(".json") else {"at": REPLY} for rule in EXPORTS},
+    **{rule: {} for rule in MESSAGE_FILES},
     "/presets": {},
     PRESET: {},
     "/providers/": {},

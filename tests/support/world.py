@@ -81,6 +81,8 @@ class World:
         """By name, all that a rule's address may be filled with."""
         if "<id:" not in rule:
             return {"": Thing()}
+        if "<id:message_id>" in rule:
+            return self.chats | {name: thing for name, thing in self.wrong_parents.items() if "question" not in name}
         return self.chats | (self.wrong_parents if rule.count("<id:") > 1 else {})
 
     def chat(self, role: str) -> Thing:
@@ -139,7 +141,7 @@ class World:
 
 def filled(pattern: str, thing: Thing) -> str:
     """A rule as an address, or a field's value: `<new>` is an id that nothing has."""
-    values = asdict(thing) | {"filename": "style.css", "new": secrets.token_hex(16)}
+    values = asdict(thing) | {"message_id": thing.reply_id, "filename": "style.css", "new": secrets.token_hex(16)}
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values[match[1]], pattern)
 
 

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request
 from ..chats import branches, exports, history, lists
 from ..chats.records import Conversation, Message
 from ..chats.text import cleaned
+from ..words import words
 from . import plain, visitor
 from .house import house
 from .rendering import writer
@@ -33,6 +34,23 @@ def in_json(conversation_id: str) -> Response:
     told = history.instructions(house().database, owner, chat.id)
     messages = branches.messages_of(house().database, owner, chat.id)
     return _file(chat, "json", "application/json", exports.in_json(chat, told, messages))
+
+
+@blueprint.get("/chats/<id:conversation_id>/messages/<id:message_id>.md")
+def message_in_markdown(conversation_id: str, message_id: str) -> Response:
+    """One message as it was written, on a page of its own: to read, and to copy without a script."""
+    return Response(_message(conversation_id, message_id).text, mimetype="text/plain")
+
+
+@blueprint.get("/chats/<id:conversation_id>/messages/<id:message_id>.txt")
+def message_in_text(conversation_id: str, message_id: str) -> Response:
+    """Its words, without the markup of a reply."""
+    message = _message(conversation_id, message_id)
+    return Response(message.text if message.role == "user" else words(message.text), mimetype="text/plain")
+
+
+def _message(conversation_id: str, message_id: str) -> Message:
+    return branches.message(house().database, visitor.owner(), conversation_id, message_id)
 
 
 def _chat(conversation_id: str) -> Conversation:
