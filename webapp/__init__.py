@@ -5,6 +5,8 @@ from functools import partial
 from flask import Flask
 
 from . import cli, pages, providers, providers_file
+from .chats import attachments
+from .chats.files import Files
 from .chats.housekeeping import Housekeeping
 from .chats.lease import Caps
 from .chats.replies import Replies
@@ -25,7 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=settings.body_bytes, MAX_FORM_MEMORY_SIZE=settings.body_bytes)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
 
-    database = Database(settings.database)
+    database, files = Database(settings.database), Files(settings.data / "attachments")
     body.init_app(app)
     routes.init_app(app)
     security.init_app(app, settings)
@@ -47,8 +49,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         [
             sessions.forget,
             partial(attempts.forget, database),
+            partial(attachments.sweep, database, files),
         ]
     )
-    pages.init_app(app, House(settings, database, replies, limits, housekeeping))
+    pages.init_app(app, House(settings, database, files, replies, limits, housekeeping))
     cli.init_app(app, settings, database)
     return app

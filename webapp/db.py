@@ -150,11 +150,16 @@ attachments = Table(
     "attachments",
     metadata,
     Column("id", String(32), primary_key=True),
+    Column(
+        "conversation_id", String(32), ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
     Column("message_id", String(32), ForeignKey("messages.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("position", Integer, nullable=False),
     Column("name", Text, nullable=False),
     Column("kind", String(32), nullable=False),
     Column("size", Integer, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
 )
 

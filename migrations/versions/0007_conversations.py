@@ -31,15 +31,22 @@ def create_attachments() -> None:
     op.create_table(
         "attachments",
         sa.Column("id", sa.String(32), nullable=False),
+        sa.Column("conversation_id", sa.String(32), nullable=False),
         sa.Column("message_id", sa.String(32), nullable=False),
         sa.Column("position", sa.Integer, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("kind", sa.String(32), nullable=False),
         sa.Column("size", sa.Integer, nullable=False),
+        sa.Column("width", sa.Integer, nullable=False),
+        sa.Column("height", sa.Integer, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_attachments"),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"], ["conversations.id"], name="fk_attachments_conversation_id", ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name="fk_attachments_message_id", ondelete="CASCADE"),
     )
+    op.create_index("ix_attachments_conversation_id", "attachments", ["conversation_id"])
     op.create_index("ix_attachments_message_id", "attachments", ["message_id"])
 
 

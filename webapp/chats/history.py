@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from .. import markdown
 from ..db import Database, conversations, messages, presets, submissions
-from . import branches, lease, owned
+from . import attachments, branches, lease, owned
 from .instructions import Changed, Instructions, version
 from .records import Draft, Gone, Message, NotFound, Sent
 from .text import title
@@ -29,7 +29,7 @@ INSTRUCTIONS = [conversations.c[field.name] for field in fields(Instructions)]
 def begin(database: Database, owner: str, draft: Draft, admit: lease.Admit = lease.admit_all) -> Sent:
     """A new conversation with its first message and an empty reply, unless this submit was stored before.
 
-    Raises `Gone`, and what `admit` raises: then nothing is stored.
+    Raises `Gone`, `attachments.Full`, and what `admit` raises: then nothing is stored.
     """
     key, html = _submission_key(owner, draft, ""), markdown.render(draft.words, breaks=True)
     with database.write() as connection:
@@ -39,6 +39,7 @@ def begin(database: Database, owner: str, draft: Draft, admit: lease.Admit = lea
         draft = _with_preset(draft)
         connection.execute(insert(conversations).values(_conversation(sent.conversation_id, owner, draft)))
         admit(connection, _add_message_and_reply(connection, sent, draft, html, None))
+        attachments.add(connection, owner, sent, draft.pictures)
         return sent
 
 
@@ -47,8 +48,8 @@ def append(
 ) -> Sent:
     """The next message and an empty reply, unless this submit was stored before.
 
-    It follows `draft.parent_id`, else the newest reply. Raises `NotFound`, `Gone`, and what `admit`
-    raises: then nothing is stored.
+    It follows `draft.parent_id`, else the newest reply. Raises `NotFound`, `Gone`, `attachments.Full`, and
+    what `admit` raises: then nothing is stored.
     """
     key, html = _submission_key(owner, draft, conversation_id), markdown.render(draft.words, breaks=True)
     with database.write() as connection:
@@ -58,6 +59,7 @@ def append(
             return _sent_before(connection, key)
         parent = _reply_id(connection, conversation_id, draft.parent_id)
         admit(connection, _add_message_and_reply(connection, sent, draft, html, parent))
+        attachments.add(connection, owner, sent, draft.pictures)
         return sent
 
 
@@ -126,6 +128,7 @@ def new_id() -> str:
 def _submission_key(owner: str, draft: Draft, conversation_id: str) -> str:
     """Empty for a form without a submit id, which is always new."""
     parts = [owner, draft.submit_id, conversation_id, draft.parent_id or "", draft.model, draft.words, *_wished(draft)]
+    parts += [sha256(picture.content).hexdigest() for picture in draft.pictures]
     return sha256("\0".join(parts).encode()).hexdigest() if draft.submit_id else ""
 
 

@@ -1,6 +1,7 @@
 """What a conversation is made of, and what can be wrong with asking for one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import NamedTuple
 
 from .endings import LENGTH
@@ -86,6 +87,33 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture on its way in. `kind` is its media type, and nothing in `content` says where it comes from."""
+
+    name: str
+    kind: str
+    content: bytes = field(repr=False)
+    width: int
+    height: int
+    id: str = field(default_factory=lambda: token_hex(16))
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A picture that belongs to a message; `size` is in bytes, `position` its place among the message's."""
+
+    id: str
+    conversation_id: str
+    message_id: str
+    position: int
+    name: str
+    kind: str
+    size: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Draft:
     """What a person sends: `words` cleaned, `model` as `provider/model`, `submit_id` empty if the form had none.
 
@@ -98,6 +126,7 @@ class Draft:
     parent_id: str | None = None
     instructions: Instructions = NOTHING
     preset: Preset | None = None
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from typing import cast
 
 from flask import current_app
 
+from ..chats.files import Files
 from ..chats.housekeeping import Housekeeping
 from ..chats.replies import Replies
 from ..db import Database
@@ -16,6 +17,7 @@ from ..users.limits import Limits
 class House:
     settings: Settings
     database: Database
+    files: Files
     replies: Replies
     limits: Limits
     housekeeping: Housekeeping

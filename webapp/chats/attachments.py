@@ -1,0 +1,127 @@
+"""The pictures of messages: a row here, and a file by the same id. The file comes first and goes last."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from itertools import islice
+from secrets import token_hex
+from time import time
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select
+
+from ..db import Database, attachments, conversations
+from . import owned
+from .files import Files
+from .records import Attachment, NotFound, Picture, Sent
+
+OWNER_MEGABYTES = 1000
+MEGABYTE = 1_000_000
+UNUSED_SECONDS = 3600.0
+BATCH = 500
+
+
+class Full(Exception):
+    """The owner's pictures take as much as one person may keep."""
+
+
+@contextmanager
+def kept(database: Database, files: Files, pictures: Sequence[Picture]) -> Iterator[None]:
+    """Their files are on the disk within, and afterwards those that a message has. Raises `OSError`."""
+    try:
+        for picture in pictures:
+            files.put(picture.id, picture.content)
+        yield
+    finally:
+        _remove_unused(database, files, [picture.id for picture in pictures])
+
+
+def add(connection: Connection, owner: str, sent: Sent, pictures: Sequence[Picture]) -> None:
+    """Give them to a message of the owner's. Raises `Full`."""
+    if not pictures:
+        return
+    whose = dict(conversation_id=sent.conversation_id, message_id=sent.message_id, created_at=time())
+    for position, picture in enumerate(pictures):
+        size = dict(size=len(picture.content), width=picture.width, height=picture.height)
+        row = dict(id=picture.id, position=position, name=picture.name, kind=picture.kind)
+        connection.execute(insert(attachments).values(whose | row | size))
+    if _bytes_of(connection, owner) > OWNER_MEGABYTES * MEGABYTE:
+        raise Full
+
+
+def copy(connection: Connection, files: Files, conversation_id: str, messages: Mapping[str, str]) -> None:
+    """Give those of each message to another, which is in this conversation. Raises `OSError`."""
+    for found in _found(connection, attachments.c.message_id.in_(list(messages))):
+        mine = dict(id=token_hex(16), conversation_id=conversation_id, message_id=messages[found.message_id])
+        files.link(found.id, mine["id"])
+        connection.execute(insert(attachments).values(vars(found) | mine | dict(created_at=time())))
+
+
+def one(database: Database, owner: str, conversation_id: str, message_id: str, attachment_id: str) -> Attachment:
+    """Raises `NotFound`."""
+    is_there = (attachments.c.message_id == message_id) & (attachments.c.id == attachment_id)
+    with database.read() as connection:
+        owned.check(connection, owner, conversation_id)
+        found = _found(connection, (attachments.c.conversation_id == conversation_id) & is_there)
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def of_chat(database: Database, owner: str, conversation_id: str) -> list[Attachment]:
+    """Those of all its branches. Raises `NotFound`."""
+    with database.read() as connection:
+        owned.check(connection, owner, conversation_id)
+        return _found(connection, attachments.c.conversation_id == conversation_id)
+
+
+def of_messages(connection: Connection, message_ids: Iterable[str]) -> dict[str, list[Attachment]]:
+    """By message, in their order. Whose the messages are, the caller knows."""
+    by_message: defaultdict[str, list[Attachment]] = defaultdict(list)
+    for ids in _batches(message_ids):
+        for found in _found(connection, attachments.c.message_id.in_(ids)):
+            by_message[found.message_id].append(found)
+    return dict(by_message)
+
+
+def ids_of(connection: Connection, owner: str) -> list[str]:
+    """Whose files are to go once the rows have gone."""
+    return list(connection.execute(select(attachments.c.id).where(_of(owner))).scalars())
+
+
+def sweep(database: Database, files: Files) -> None:
+    """Remove the files of messages that are gone, and those that no message ever had."""
+    for names in _batches(files.older_than(UNUSED_SECONDS)):
+        _remove_unused(database, files, names)
+
+
+def _remove_unused(database: Database, files: Files, names: Sequence[str]) -> None:
+    if names:
+        with database.read() as connection:
+            used = set(connection.execute(select(attachments.c.id).where(attachments.c.id.in_(names))).scalars())
+        files.remove(name for name in names if name not in used)
+
+
+def _batches(ids: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(ids)
+    while batch := list(islice(left, BATCH)):
+        yield batch
+
+
+def _bytes_of(connection: Connection, owner: str) -> int:
+    total = func.coalesce(func.sum(attachments.c.size), 0)
+    return int(connection.execute(select(total).where(_of(owner))).scalar_one())
+
+
+def _of(owner: str) -> ColumnElement[bool]:
+    theirs = select(conversations.c.id).where(conversations.c.owner_id == owner)
+    return attachments.c.conversation_id.in_(theirs)
+
+
+def _found(connection: Connection, where: ColumnElement[bool]) -> list[Attachment]:
+    rows = connection.execute(select(attachments).where(where).order_by(attachments.c.position)).mappings()
+    return [_attachment(row) for row in rows]
+
+
+def _attachment(row: RowMapping) -> Attachment:
+    return Attachment(**{item.name: row[item.name] for item in fields(Attachment)})
