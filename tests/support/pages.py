@@ -103,7 +103,7 @@ class Page(HTMLParser):
         self.text += data
         if "textarea" in self._open:
             self.fields[self._typing] += data
-        elif "article" in self._open:
+        elif "article" in self._open and "menu" not in self._open:
             self.articles[-1].text += data
         elif "title" in self._open:
             self.title += data
