@@ -108,7 +108,7 @@ def test_each_message_can_be_read_as_markdown_and_as_text_to_copy_it(alice: Pers
     ],
 )
 def test_a_files_name_is_safe_everywhere(title: str, name: str, tmp_path: Path) -> None:
-    found = exports.name(Conversation("0" * 32, title, 0.0))
+    found = exports.name(Conversation("0" * 32, title, 0.0, is_temporary=False))
     assert found == name
     (tmp_path / f"{found}.md").touch()
 

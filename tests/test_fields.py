@@ -35,6 +35,7 @@ OTHERS = {
     "attempt": "99",
     "at": MADE_UP,
     "preset": MADE_UP,
+    "temporary": "",
     "version": MADE_UP,
     "name": "Rambling",
     "system": "Be long.",

@@ -5,9 +5,9 @@ from functools import partial
 from flask import Flask
 
 from . import cli, pages, providers, providers_file
-from .chats import attachments
+from .chats import attachments, expiry
 from .chats.files import Files
-from .chats.housekeeping import Housekeeping
+from .chats.housekeeping import Chore, Housekeeping
 from .chats.lease import Caps
 from .chats.replies import Replies
 from .db import Database
@@ -45,13 +45,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         budget=upstreams.context,
     )
     limits = Limits(settings.limit_owner, settings.limit_address, settings.limit_everybody)
-    housekeeping = Housekeeping(
-        [
-            sessions.forget,
-            partial(attempts.forget, database),
-            partial(attachments.sweep, database, files),
-        ]
-    )
+    chores: list[Chore] = [
+        sessions.forget,
+        partial(attempts.forget, database),
+        partial(expiry.temporary, database),
+        partial(expiry.old, database, settings.retention_days),
+        partial(attachments.sweep, database, files),
+    ]
+    housekeeping = Housekeeping(chores)
     pages.init_app(app, House(settings, database, files, replies, limits, housekeeping))
     cli.init_app(app, settings, database)
     return app

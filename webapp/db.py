@@ -37,6 +37,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from .outages import NoTurn, may_outlast
 
 __all__ = [
+    "TEMPORARY",
     "UNSETTLED",
     "Database",
     "DatabaseError",
@@ -108,9 +109,12 @@ conversations = Table(
     Column("is_temporary", Boolean, nullable=False, server_default=false()),
     Index("ix_conversations_owner_id_updated_at", "owner_id", "updated_at"),
 )
+TEMPORARY = text("conversations.is_temporary")
+_TEMPORARY = text("is_temporary")
 _PINNED, _DELETED = text("pinned_at IS NOT NULL"), text("deleted_at IS NOT NULL")
 Index("ix_conversations_pinned", conversations.c.owner_id, sqlite_where=_PINNED, postgresql_where=_PINNED)
 Index("ix_conversations_deleted", conversations.c.deleted_at, sqlite_where=_DELETED, postgresql_where=_DELETED)
+Index("ix_conversations_temporary", conversations.c.updated_at, sqlite_where=_TEMPORARY, postgresql_where=_TEMPORARY)
 
 messages = Table(
     "messages",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
@@ -21,6 +21,8 @@ HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 HOST = re.compile(r"[a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\]", re.IGNORECASE)
 UNITS = {"/minute": "minute", "/day": "day", " replies": "replies", " reply": "replies"}
 LIMIT = re.compile(rf"([1-9][0-9]{{0,5}})({'|'.join(UNITS)})")
+
+T = TypeVar("T")
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -91,6 +93,11 @@ def number(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:
+    """Nothing is None."""
+    return lambda text: parse(text) if text else None
 
 
 def database(text: str) -> str:

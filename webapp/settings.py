@@ -27,6 +27,7 @@ from .parsers import (
     networks,
     number,
     one_of,
+    optional,
     quota,
     sign_out_url,
     switch,
@@ -299,6 +300,15 @@ class Settings:
             "400",
             number(1, 400),
             "Days without a visit after which a browser's history is out of reach; browsers allow 400.",
+        )
+    )
+    retention_days: int | None = field(
+        metadata=_row(
+            "VOICHAT_RETENTION_DAYS",
+            "",
+            optional(number(1, 36500)),
+            "Days after its last message at which a chat is deleted for good, a pinned one too.",
+            shown="none: chats are kept",
         )
     )
     log: str = field(

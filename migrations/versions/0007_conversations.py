@@ -8,6 +8,7 @@ down_revision = "0006"
 
 PINNED = sa.text("pinned_at IS NOT NULL")
 DELETED = sa.text("deleted_at IS NOT NULL")
+TEMPORARY = sa.text("is_temporary")
 
 
 def upgrade() -> None:
@@ -25,6 +26,9 @@ def extend_conversations() -> None:
     op.create_index("ix_conversations_updated_at", table, ["updated_at"])
     op.create_index("ix_conversations_pinned", table, ["owner_id"], sqlite_where=PINNED, postgresql_where=PINNED)
     op.create_index("ix_conversations_deleted", table, ["deleted_at"], sqlite_where=DELETED, postgresql_where=DELETED)
+    op.create_index(
+        "ix_conversations_temporary", table, ["updated_at"], sqlite_where=TEMPORARY, postgresql_where=TEMPORARY
+    )
 
 
 def create_attachments() -> None:

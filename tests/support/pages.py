@@ -25,7 +25,7 @@ class Article:
 class Page(HTMLParser):
     """`fields` are those of its forms, `action` is the composer's address, both empty without one.
 
-    `options` are the models, `presets` what else may be picked.
+    `options` are the models, `presets` what else may be picked. A box counts only in `is_ticked`.
     """
 
     def __init__(self, answer: TestResponse) -> None:
@@ -38,6 +38,7 @@ class Page(HTMLParser):
         self.options: list[str] = []
         self.presets: list[str] = []
         self.attempts: list[str] = []
+        self.ticked: set[str] = set()
         self.action = ""
         self.text = ""
         self.title = ""
@@ -50,6 +51,9 @@ class Page(HTMLParser):
     def words(self) -> str:
         """What stands in the composer."""
         return self.fields.get("message", "")
+
+    def is_ticked(self, name: str) -> bool:
+        return name in self.ticked
 
     @property
     def said(self) -> list[str]:
@@ -74,6 +78,8 @@ class Page(HTMLParser):
                 self.articles[-1].times.append(found["datetime"])
             case "a":
                 self.links.append(found.get("href", ""))
+            case "input" if found.get("type") == "checkbox":
+                self.ticked |= {found["name"]} if "checked" in found else set()
             case "form" | "input" | "textarea" | "select" | "option":
                 self._note_field(tag, found)
 

@@ -9,6 +9,7 @@ REPLY_OF = f"{CHAT}/replies/<id:reply_id>"
 RETRY, CONTINUE, REGENERATE = f"{REPLY_OF}/retry", f"{REPLY_OF}/continue", f"{REPLY_OF}/regenerate"
 STOP, STOP_ALL = f"{REPLY_OF}/stop", f"{CHAT}/stop"
 SETTINGS = f"{CHAT}/settings"
+KEEP = f"{CHAT}/keep"
 EXPORTS = [f"{CHAT}.{ending}" for ending in ("md", "txt", "json")]
 MESSAGE_FILES = [f"{MESSAGES}/<id:message_id>.{ending}" for ending in ("md", "txt")]
 PRESET = "/presets/<id:preset_id>"
@@ -18,13 +19,22 @@ REPLY, NEW = "<reply_id>", "<new>"
 TOLD = {"system": "Be brief.", "temperature": "0.5", "top_p": "", "max_tokens": "", "seed": ""}
 
 FORMS = {
-    "/chats": {"message": "Hi", "model": MODEL, "submit_id": NEW, "parent": "", "preset": "", **TOLD},
+    "/chats": {
+        "message": "Hi",
+        "model": MODEL,
+        "submit_id": NEW,
+        "parent": "",
+        "preset": "",
+        "temporary": "on",
+        **TOLD,
+    },
     MESSAGES: {"message": "Hi", "model": MODEL, "submit_id": NEW, "parent": REPLY},
     RETRY: {"attempt": "1", "at": REPLY},
     CONTINUE: {"attempt": "1", "at": REPLY},
     REGENERATE: {"submit_id": NEW},
     STOP: {"at": REPLY},
     STOP_ALL: {"at": REPLY},
+    KEEP: {"at": REPLY},
     SETTINGS: {"version": "<version>", **TOLD},
     "/presets": {"name": "Terse", "model": MODEL, "submit_id": NEW, **TOLD},
     PRESET: {"name": "Terse", "model": MODEL, "version": "<preset_version>", **TOLD},

@@ -135,7 +135,8 @@ def _submission_key(owner: str, draft: Draft, conversation_id: str) -> str:
 def _wished(draft: Draft) -> list[str]:
     """As it was sent: an edited preset makes no other submit of it. Nothing if nothing was wished for."""
     preset = draft.preset.id if draft.preset else ""
-    return [preset, version(draft.instructions)] if preset or draft.instructions.set else []
+    told = [preset, version(draft.instructions)] if preset or draft.instructions.set else []
+    return [*told, "temporary"] if draft.is_temporary else told
 
 
 def _with_preset(draft: Draft) -> Draft:
@@ -208,7 +209,8 @@ def _waiting(reply_id: str, parent_id: str | None, seq: int) -> dict[str, Any]:
 def _conversation(conversation_id: str, owner: str, draft: Draft) -> dict[str, object]:
     now = time()
     named = dict(id=conversation_id, owner_id=owner, title=title(draft.words), model=draft.model)
-    return named | dict(last_seq=0, created_at=now, updated_at=now) | asdict(draft.instructions)
+    begun = dict(last_seq=0, created_at=now, updated_at=now, is_temporary=draft.is_temporary)
+    return named | begun | asdict(draft.instructions)
 
 
 def _instructions(connection: Connection, of: ColumnElement[bool]) -> Instructions:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from .endings import LENGTH
 from .instructions import NOTHING, Instructions, Preset
 
+TEMPORARY_SECONDS = 86400.0
 BROKEN_OFF = ("failed", "interrupted", "stopped")
 
 
@@ -23,6 +24,12 @@ class Conversation:
     id: str
     title: str
     updated_at: float
+    is_temporary: bool
+
+    @property
+    def goes_at(self) -> float:
+        """When it is deleted if it is temporary."""
+        return self.updated_at + TEMPORARY_SECONDS
 
 
 class Said(NamedTuple):
@@ -127,6 +134,7 @@ class Draft:
     instructions: Instructions = NOTHING
     preset: Preset | None = None
     pictures: tuple[Picture, ...] = ()
+    is_temporary: bool = False
 
 
 @dataclass(frozen=True)

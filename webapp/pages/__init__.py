@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from . import auth, chat, conversations, errors, exports, instructions, ops, presets, rendering
+from . import auth, chat, conversations, errors, exports, instructions, ops, presets, rendering, temporary
 from .house import House
 
 
@@ -15,6 +15,7 @@ class IdConverter(BaseConverter):
 
 def init_app(app: Flask, house: House) -> None:
     app.extensions["voichat"] = house
+    app.jinja_env.globals.update(retention_days=house.settings.retention_days)
     app.url_map.converters["id"] = IdConverter
     rendering.init_app(app)
     errors.init_app(app)
@@ -24,4 +25,5 @@ def init_app(app: Flask, house: House) -> None:
     app.register_blueprint(exports.blueprint)
     app.register_blueprint(presets.blueprint)
     app.register_blueprint(conversations.blueprint)
+    app.register_blueprint(temporary.blueprint)
     app.register_blueprint(ops.blueprint)

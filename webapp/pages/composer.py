@@ -46,6 +46,7 @@ class Composer:
     model: str = ""
     parent: str = ""
     typed: Typed = NOTHING_TYPED
+    is_temporary: bool = False
 
     @property
     def begins_chat(self) -> bool:
@@ -84,6 +85,7 @@ def kept() -> Composer:
             model=fields.text("model"),
             parent=fields.text("parent"),
             typed=fields.typed(with_preset=True) if request.endpoint in TELLING else NOTHING_TYPED,
+            is_temporary=request.endpoint in TELLING and fields.is_ticked("temporary"),
         )
     except HTTPException:
         return fresh("")
@@ -95,7 +97,8 @@ def again(status: int) -> Composer | None:
     if not sent.words.strip() or not signin.is_welcome():
         return None
     if status in START_ANEW or len(fields.text("submit_id")) > SUBMIT_ID_CHARACTERS:
-        sent = fresh(url_for("chat.begin"), sent.words, sent.model, typed=sent.typed)
+        anew = fresh(url_for("chat.begin"), sent.words, sent.model, typed=sent.typed)
+        sent = replace(anew, is_temporary=sent.is_temporary)
     return sent if not sent.model or providers.offers(sent.model) else replace(sent, model="")
 
 
@@ -114,7 +117,8 @@ def first_draft() -> Draft:
     preset = picker.chosen(typed.preset)
     if preset and preset.model and not providers.offers(preset.model):
         abort(HTTPStatus.BAD_REQUEST, PRESET_WITHOUT_MODEL.format(preset.model))
-    return replace(draft(), instructions=fields.instructions(typed), preset=preset)
+    told, is_temporary = fields.instructions(typed), fields.is_ticked("temporary")
+    return replace(draft(), instructions=told, preset=preset, is_temporary=is_temporary)
 
 
 def submit_id() -> str:

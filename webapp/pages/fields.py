@@ -82,5 +82,9 @@ def limit(what: str, text: str, most: int) -> None:
         )
 
 
+def is_ticked(name: str) -> bool:
+    return bool(text(name))
+
+
 def text(name: str) -> str:
     return cleaned(request.form.get(name, ""))
