@@ -24,7 +24,10 @@ from tests.support.routes import (
     PRESET,
     REGENERATE,
     RETRY,
+    REVOKE,
     SETTINGS,
+    SHARE,
+    SHARED,
     STOP,
     STOP_ALL,
     VERBS,
@@ -46,8 +49,12 @@ class Row:
     others: int
     missing: int
     nobody: int
+    is_link: bool = False
+    """Whoever has it may follow it, while it is there."""
 
     def status(self, role: str, thing: Thing, is_private: bool) -> int:
+        if self.is_link:
+            return self.mine if thing.role else self.missing
         if role not in ("owner", "stranger"):
             return self.nobody
         if not is_private or thing.role == role:
@@ -59,6 +66,7 @@ PUBLIC = Row(200, 200, 200, 200)
 OPEN_TO_SEND = Row(303, 303, 303, 303)
 OWNERS_PAGE = Row(200, 404, 404, 404)
 OWNERS_FORM = Row(303, 404, 404, 404)
+SHARED_PAGE = Row(200, 200, 404, 200, is_link=True)
 NOWHERE = Row(404, 404, 404, 404)
 WRONG_VERB = Row(405, 405, 405, 405)
 
@@ -76,6 +84,10 @@ TABLE = {
     "/presets": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OPEN_TO_SEND, "OPTIONS": PUBLIC},
     DELETE_PRESET: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
     PRESET: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "POST": OWNERS_FORM, "OPTIONS": PUBLIC},
+    "/shares": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
+    SHARE: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "POST": OWNERS_FORM, "OPTIONS": PUBLIC},
+    REVOKE: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
+    SHARED: {"GET": SHARED_PAGE, "HEAD": SHARED_PAGE, "OPTIONS": PUBLIC},
     "/providers/": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
     "/login": {"GET": NOWHERE, "HEAD": NOWHERE, "POST": NOWHERE, "OPTIONS": PUBLIC},
     "/logout": {"POST": NOWHERE, "OPTIONS": PUBLIC},
@@ -84,10 +96,11 @@ TABLE = {
     "/readyz": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
 }
 # Ends the session of whoever asks: test_forget. Takes its thing away: below.
-APART = [("/forget", "POST"), (DELETE_PRESET, "POST")]
+APART = [("/forget", "POST"), (DELETE_PRESET, "POST"), (REVOKE, "POST")]
 CASES = [case for case in product(TABLE, VERBS) if case not in APART]
 WRONG = [(rule, verb) for rule, verb in CASES if verb not in TABLE[rule]]
-PRIVATE = [(rule, verb) for rule, verb in CASES if TABLE[rule].get(verb) in (OWNERS_PAGE, OWNERS_FORM)]
+PRIVATE = [(rule, verb) for rule in TABLE for verb in VERBS if TABLE[rule].get(verb) in (OWNERS_PAGE, OWNERS_FORM)]
+LINKS = [(rule, verb) for rule, verb in CASES if TABLE[rule].get(verb, WRONG_VERB).is_link]
 
 # Whatever somebody sends, and however wrong: in a form, or in the query of a GET.
 WORDS = {"message": "Hi", "model": MODEL, "name": "Mine", "system": "Be rude.", "version": "x"}
@@ -154,6 +167,33 @@ def test_nobody_can_tell_what_is_not_theirs_from_what_is_not_there(
         refused = [thing for thing in world.things(rule).values() if thing.role != role]
         assert len({repr(tried(world, role, verb, rule, thing, attempt)) for thing in refused}) == 1
     assert dump(world.database) == before
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("rule", "verb"), LINKS)
+def test_a_link_that_was_revoked_or_has_ended_looks_like_one_that_never_was(
+    world: World, rule: str, verb: str, role: str
+) -> None:
+    before = dump(world.database)
+    gone = [thing for thing in world.things(rule).values() if not thing.role]
+    sent = [{"data": form(FORMS[rule], thing)} if verb == "POST" else {} for thing in gone]
+    answers = [world.ask(role, verb, filled(rule, thing), **data) for thing, data in zip(gone, sent, strict=True)]
+    assert [answer.status_code for answer in answers] == [404] * len(gone)
+    assert len({repr(seen(answer)) for answer in answers}) == 1
+    assert dump(world.database) == before
+
+
+def test_a_link_is_revoked_by_its_owner_alone_and_again_without_harm(world: World) -> None:
+    thing = world.chat("owner")
+    for role in ("stranger", "nobody", "guesser"):
+        assert world.ask(role, "POST", filled(REVOKE, thing)).status_code == 404
+    assert world.ask("nobody", "GET", filled(SHARED, thing)).status_code == 200
+    for _ in range(2):
+        assert world.ask("owner", "POST", filled(REVOKE, thing)).status_code == 303
+        assert world.ask("nobody", "GET", filled(SHARED, thing)).status_code == 404
+    for wrong in (found for found in world.things(REVOKE).values() if found.role != "owner"):
+        assert world.ask("owner", "POST", filled(REVOKE, wrong)).status_code == 404
+    world.delete(thing)
 
 
 def test_a_preset_is_deleted_by_its_owner_alone(world: World) -> None:

@@ -12,9 +12,9 @@ from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from tests.support.databases import rows
-from tests.support.routes import CHAT, QUERIES
+from tests.support.routes import CHAT, QUERIES, SHARED
 from tests.support.world import ROLES, World, dump, filled
-from webapp.db import conversations, messages, presets, sessions
+from webapp.db import conversations, messages, presets, sessions, shares
 from webapp.web.sessions import DAY
 
 READING = ("GET", "HEAD", "OPTIONS")
@@ -26,10 +26,14 @@ def world(app: Flask) -> World:
     return World(app)
 
 
-def addresses(world: World) -> Iterator[str]:
-    """Every page of every chat, with every query that means something there, of this chat and of every other."""
+def addresses(world: World, role: str) -> Iterator[str]:
+    """Every page of every chat, with every query that means something there, of this chat and of every other.
+
+    Of links to shared chats only one's own, and those that open nothing: the others one would have been sent.
+    """
     for rule, query in QUERIES.items():
-        for thing, other in product(world.things(rule).values(), world.chats.values()):
+        things = [thing for thing in world.things(rule).values() if rule != SHARED or thing.role in ("", role)]
+        for thing, other in product(things, world.chats.values()):
             path = filled(rule, thing)
             yield path
             yield from (f"{path}?{name}={filled(value, other)}" for name, value in query.items())
@@ -38,7 +42,7 @@ def addresses(world: World) -> Iterator[str]:
 def crawled(world: World, role: str) -> dict[tuple[str, str], TestResponse]:
     """What one gets at every address, and wherever the links and forms of those pages lead."""
     found: dict[tuple[str, str], TestResponse] = {}
-    left = [*addresses(world), "/nowhere", "/providers"]
+    left = [*addresses(world, role), "/nowhere", "/providers"]
     while left:
         path = left.pop()
         if ("GET", path) not in found:
@@ -62,7 +66,10 @@ def marks(world: World, owner_id: str) -> set[str]:
     titles = [row["title"] for row in chats.values()]
     kept = [row for row in rows(world.database, presets) if row["owner_id"] == owner_id]
     of_presets = {row[name] for row in kept for name in ("id", "name", "system")}
-    return {owner_id, *chats, *titles, *words, *of_presets} | {row[name] for row in said for name in ("id", "text")}
+    shared = [row for row in rows(world.database, shares) if row["conversation_id"] in chats]
+    links = {row["id"] for row in shared if not row["ends_at"]}
+    of_messages = {row[name] for row in said for name in ("id", "text")}
+    return {owner_id, *chats, *titles, *words, *of_presets, *links, *of_messages}
 
 
 def shown(answers: Iterable[TestResponse], known: set[str]) -> set[str]:
@@ -100,7 +107,7 @@ def test_without_a_session_there_is_nothing_of_anybodys(world: World, role: str)
 def test_a_reply_that_waits_is_claimed_by_its_owners_page_and_by_nothing_else(world: World, role: str) -> None:
     world.wait(world.alices)
     before = dump(world.database)
-    for verb, path in product(READING, addresses(world)):
+    for verb, path in product(READING, addresses(world, role)):
         if (role, verb) != ("owner", "GET"):
             world.ask(role, verb, path)
     assert dump(world.database) == before

@@ -18,6 +18,8 @@ from tests.support.routes import (
     MESSAGES,
     QUERIES,
     RETRY,
+    REVOKE,
+    SHARE,
     SIGN_IN_FORMS,
     STOP,
     STOP_ALL,
@@ -43,6 +45,10 @@ OTHERS = {
     "top_p": "0.1",
     "max_tokens": "200",
     "seed": "8",
+    "kind": "x",
+    "ends": "x",
+    "day": "x",
+    "list": "",
 }
 DOUBLED = [(rule, name) for rule, fields in FORMS.items() for name, value in fields.items() if value]
 
@@ -50,7 +56,8 @@ DOUBLED = [(rule, name) for rule, fields in FORMS.items() for name, value in fie
 MEANS_A_MESSAGE = [
     *((CHAT, verb, "at") for verb in ("GET", "HEAD")),
     (MESSAGES, "POST", "parent"),
-    *((rule, "POST", "at") for rule in (RETRY, CONTINUE, STOP, STOP_ALL)),
+    *((SHARE, verb, "at") for verb in ("GET", "HEAD")),
+    *((rule, "POST", "at") for rule in (RETRY, CONTINUE, STOP, STOP_ALL, SHARE)),
 ]
 
 
@@ -136,7 +143,7 @@ def test_the_tables_hold_every_address_that_takes_a_form_or_a_query(world: World
 def test_a_form_has_no_field_that_the_table_does_not_name(world: World, asked: set[str], rule: str) -> None:
     found: set[str] = set()
     for fields in (FORMS[rule], {}, FORMS[rule] | {"message": " "}):
-        thing = world.chat("owner") if rule == DELETE_PRESET else world.alices
+        thing = world.chat("owner") if rule in (DELETE_PRESET, REVOKE) else world.alices
         asked.clear()
         world.ask("owner", "POST", filled(rule, thing), data=form(fields, thing))
         world.settle()

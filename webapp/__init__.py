@@ -5,7 +5,7 @@ from functools import partial
 from flask import Flask
 
 from . import cli, pages, providers, providers_file
-from .chats import attachments, expiry
+from .chats import attachments, expiry, shares
 from .chats.files import Files
 from .chats.housekeeping import Chore, Housekeeping
 from .chats.lease import Caps
@@ -51,6 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         partial(expiry.temporary, database),
         partial(expiry.old, database, settings.retention_days),
         partial(attachments.sweep, database, files),
+        partial(shares.remove_ended, database),
     ]
     housekeeping = Housekeeping(chores)
     pages.init_app(app, House(settings, database, files, replies, limits, housekeeping))

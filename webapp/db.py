@@ -176,6 +176,7 @@ shares = Table(
     ),
     Column("leaf_id", String(32), ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
     Column("goes_on", Boolean, nullable=False),
+    Column("title", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("ends_at", Double, index=True),

@@ -311,6 +311,14 @@ class Settings:
             shown="none: chats are kept",
         )
     )
+    shares: bool = field(
+        metadata=_row(
+            "VOICHAT_SHARES",
+            "on",
+            switch,
+            "Whether people can share a chat by a link: `on` or `off`, which also closes the links that there are.",
+        )
+    )
     log: str = field(
         metadata=_row(
             "VOICHAT_LOG",

@@ -61,6 +61,7 @@ def create_shares() -> None:
         sa.Column("conversation_id", sa.String(32), nullable=False),
         sa.Column("leaf_id", sa.String(32), nullable=False),
         sa.Column("goes_on", sa.Boolean, nullable=False),
+        sa.Column("title", sa.Text, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("ends_at", sa.Double),

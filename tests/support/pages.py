@@ -71,7 +71,7 @@ class Page(HTMLParser):
         self._open.append(tag)
         match tag:
             case "article":
-                self.articles.append(Article(found["id"], found["data-role"], found["data-status"]))
+                self.articles.append(Article(found.get("id", ""), found["data-role"], found["data-status"]))
             case "span" if found.get("class") == "end":
                 self.articles[-1].end = found["data-status"]
             case "time" if self.articles:

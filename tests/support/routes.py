@@ -14,6 +14,8 @@ EXPORTS = [f"{CHAT}.{ending}" for ending in ("md", "txt", "json")]
 MESSAGE_FILES = [f"{MESSAGES}/<id:message_id>.{ending}" for ending in ("md", "txt")]
 PRESET = "/presets/<id:preset_id>"
 DELETE_PRESET = f"{PRESET}/delete"
+SHARE, REVOKE = f"{CHAT}/share", f"{CHAT}/shares/<id:share_id>/revoke"
+SHARED = "/shares/<id:share_id>"
 
 REPLY, NEW = "<reply_id>", "<new>"
 TOLD = {"system": "Be brief.", "temperature": "0.5", "top_p": "", "max_tokens": "", "seed": ""}
@@ -39,6 +41,8 @@ FORMS = {
     "/presets": {"name": "Terse", "model": MODEL, "submit_id": NEW, **TOLD},
     PRESET: {"name": "Terse", "model": MODEL, "version": "<preset_version>", **TOLD},
     DELETE_PRESET: {},
+    SHARE: {"submit_id": NEW, "at": REPLY, "kind": "goes-on", "ends": "day", "day": "", "name": "Alice"},
+    REVOKE: {"list": "1"},
 }
 # Their forms depend on the kind of sign-in, and end the session of whoever asks: test_signin, test_forget.
 SIGN_IN_FORMS = {"/login", "/logout", "/forget"}
@@ -52,6 +56,9 @@ QUERIES = {
     **{rule: {} for rule in MESSAGE_FILES},
     "/presets": {},
     PRESET: {},
+    "/shares": {},
+    SHARE: {"at": REPLY},
+    SHARED: {},
     "/providers/": {},
     "/login": {},
     "/forget": {},

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from time import time
 from typing import Any
 
 from flask import Flask
@@ -14,9 +15,10 @@ from werkzeug.test import TestResponse
 from tests.support.databases import rows
 from tests.support.pages import Page
 from tests.support.people import Person
+from tests.support.routes import REVOKE, SHARE, SHARED
 from webapp.chats import lease
 from webapp.chats.instructions import NOTHING, Instructions, Preset, version
-from webapp.db import Database, conversations, messages, metadata, presets
+from webapp.db import Database, conversations, messages, metadata, presets, shares
 
 MADE_UP = "0" * 32
 ROLES = ("owner", "stranger", "nobody", "guesser")
@@ -31,6 +33,7 @@ class Thing:
     reply_id: str = MADE_UP
     role: str = ""
     preset_id: str = MADE_UP
+    share_id: str = MADE_UP
     version: str = ""
     preset_version: str = ""
     """What the forms of its instructions and of its preset bring back."""
@@ -63,6 +66,17 @@ class World:
             "made-up reply in Alice's chat": self._in_alices(MADE_UP),
             "question in Alice's chat": self._in_alices(self.question_id),
         }
+        revoked, ended = (replace(self.alices, share_id=self.share(self.alices)) for _ in range(2))
+        self.alice.post(filled(REVOKE, revoked))
+        self.end(ended)
+        self.ended = {"revoked": revoked, "ended": ended}
+        self.wrong_shares = {
+            "link to another chat of Alice's": replace(other, conversation_id=self.alices.conversation_id, role=""),
+            "link to Mallory's in Alice's chat": replace(self.alices, share_id=self.mallorys.share_id, role=""),
+            "link to Alice's in Mallory's chat": replace(self.mallorys, share_id=self.alices.share_id, role=""),
+            "deleted link in Alice's chat": replace(self.alices, share_id=self.deleted.share_id, role=""),
+            "made-up link in Alice's chat": replace(self.alices, share_id=MADE_UP, role=""),
+        }
 
     @property
     def database(self) -> Database:
@@ -81,12 +95,16 @@ class World:
         """By name, all that a rule's address may be filled with."""
         if "<id:" not in rule:
             return {"": Thing()}
+        if rule.startswith(SHARED):
+            return self.chats | {name: replace(thing, role="") for name, thing in self.ended.items()}
+        if "<id:share_id>" in rule:
+            return self.chats | self.ended | self.wrong_shares
         if "<id:message_id>" in rule:
             return self.chats | {name: thing for name, thing in self.wrong_parents.items() if "question" not in name}
         return self.chats | (self.wrong_parents if rule.count("<id:") > 1 else {})
 
     def chat(self, role: str) -> Thing:
-        """Two turns in words that nobody can guess, and a preset. The first reply, which failed, is the thing's."""
+        """Two turns in words that nobody can guess, a preset, a link. The first reply, which failed, is the thing's."""
         person, words = self.person(role), secrets.token_hex(8)
         chat = person.send(f"First {words}")
         self.settle("failed", words)
@@ -96,7 +114,20 @@ class World:
         person.post("/presets", name=f"Preset {words}", system=f"Prompt {words}")
         kept = next(row["id"] for row in rows(self.database, presets) if words in row["name"])
         preset = Preset(kept, f"Preset {words}", "", Instructions(f"Prompt {words}"))
-        return Thing(chat.rpartition("/")[2], replies[0], role, kept, version(NOTHING), version(preset))
+        thing = Thing(chat.rpartition("/")[2], replies[0], role, kept, MADE_UP, version(NOTHING), version(preset))
+        return replace(thing, share_id=self.share(thing))
+
+    def share(self, thing: Thing) -> str:
+        """A link to the chat as it goes on."""
+        before = {row["id"] for row in rows(self.database, shares)}
+        self.person(thing.role).post(filled(SHARE, thing), kind="goes-on")
+        [made] = {row["id"] for row in rows(self.database, shares)} - before
+        return str(made)
+
+    def end(self, thing: Thing) -> None:
+        """The thing's link has ended a minute ago."""
+        with self.database.write() as connection:
+            connection.execute(update(shares).where(shares.c.id == thing.share_id).values(ends_at=time() - 60))
 
     def asked(self, thing: Thing) -> str:
         """The id of the first question."""

@@ -3,7 +3,20 @@
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from . import auth, chat, conversations, errors, exports, instructions, ops, presets, rendering, temporary
+from . import (
+    auth,
+    chat,
+    conversations,
+    errors,
+    exports,
+    instructions,
+    ops,
+    presets,
+    rendering,
+    shared,
+    sharing,
+    temporary,
+)
 from .house import House
 
 
@@ -26,4 +39,8 @@ def init_app(app: Flask, house: House) -> None:
     app.register_blueprint(presets.blueprint)
     app.register_blueprint(conversations.blueprint)
     app.register_blueprint(temporary.blueprint)
+    app.jinja_env.globals.update(has_shares=house.settings.shares)
+    if house.settings.shares:
+        app.register_blueprint(sharing.blueprint)
+        app.register_blueprint(shared.blueprint)
     app.register_blueprint(ops.blueprint)

@@ -23,6 +23,7 @@ blueprint = Blueprint("auth", __name__)
 TOLD_BY_NOBODY = "The sign-in in front of Voichat did not say who you are."
 COME_THROUGH_IT = "Open Voichat by the address at which your team signs in, or ask whoever runs it."
 WRONG = "This is not the password."
+PLACES = {"conversation_id": "chats", "share_id": "shares", "preset_id": "presets"}
 SIGN_IN_FIRST = "Sign in to go on. What you sent was not carried out."
 
 
@@ -148,11 +149,11 @@ def _asked_for() -> str | None:
 
 
 def _where_to_send() -> str:
-    """The address of the form if it held words; else the page of the chat or preset that it belongs to."""
+    """The address of the form if it held words; else the page of the chat, link or preset that it belongs to."""
     named = request.view_args or {}
     if composer.kept().words.strip() or not named:
         return request.path
-    return f"/chats/{named['conversation_id']}" if "conversation_id" in named else f"/presets/{named['preset_id']}"
+    return next(f"/{place}/{named[name]}" for name, place in PLACES.items() if name in named)
 
 
 def _see(address: str) -> Redirect:

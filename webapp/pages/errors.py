@@ -41,7 +41,9 @@ ASK_AGAIN_SECONDS = 5
 SOON_SECONDS = 120
 NO_SUCH_CHAT = "A chat opens only in the browser that began it, and that browser has to keep Voichat's cookie."
 NO_SUCH_CHAT_OF_YOURS = "A chat opens only for the person who began it."
+NO_SUCH_SHARE = "A shared chat opens until its link ends or is revoked: ask whoever sent it to you for another."
 NO_SUCH_PRESET = "A preset opens only for the person who saved it, until it is deleted."
+NO_SUCH_THING = {"presets": NO_SUCH_PRESET, "shared": NO_SUCH_SHARE}
 
 
 def init_app(app: Flask) -> None:
@@ -79,8 +81,8 @@ def _not_found(_error: NotFound) -> tuple[str, int]:
 
 
 def _who_may_open_it() -> str:
-    if request.blueprint == "presets":
-        return NO_SUCH_PRESET
+    if request.blueprint in NO_SUCH_THING:
+        return NO_SUCH_THING[request.blueprint]
     return NO_SUCH_CHAT_OF_YOURS if house().settings.auth == "proxy" else NO_SUCH_CHAT
 
 

@@ -1,0 +1,174 @@
+"""Links under which others read a branch of a chat: as it stood when the link was made, or as it goes on."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from datetime import time as clock
+from hashlib import sha256
+from math import inf
+from time import time
+from typing import Any
+
+from sqlalchemy import Connection, Select, case, delete, or_, select, update
+
+from ..db import Database, conversations, shares
+from . import branches, owned
+from .records import Message, NotFound
+
+MOST_OF_A_CHAT = 20
+MOST_OF_A_PERSON = 200
+NAME_CHARACTERS = 60
+KEPT_SECONDS = 86400.0  # after its end, so that to revoke it twice is no error
+
+# A share, as its fields are called.
+COLUMNS = (
+    *(shares.c[name] for name in ("id", "conversation_id", "leaf_id", "name", "goes_on", "created_at", "ends_at")),
+    conversations.c.owner_id,
+    case((shares.c.goes_on, conversations.c.title), else_=shares.c.title).label("title"),
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A link to the branch that holds `at`, or the newest. It ends after a while, when a day is over, or never."""
+
+    conversation_id: str
+    at: str = ""
+    goes_on: bool = False
+    ends: timedelta | date | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Share:
+    """A link. `title` is the chat's as its readers see it, `name` what they are told of its owner."""
+
+    id: str
+    conversation_id: str
+    owner_id: str
+    leaf_id: str
+    title: str
+    name: str
+    goes_on: bool
+    created_at: float
+    ends_at: float | None
+
+    def shows(self, message: Message) -> bool:
+        """What was written, or written anew, after a chat was shared as it stood is nothing that stood there then."""
+        return message.is_settled and (self.goes_on or (message.settled_at or inf) <= self.created_at)
+
+
+class TooMany(Exception):
+    """`str(error)` is a sentence for the person."""
+
+
+def of_chat(database: Database, owner: str, conversation_id: str) -> list[Share]:
+    """The links that show something now, the newest first. Raises `NotFound`."""
+    with database.read() as connection:
+        owned.check(connection, owner, conversation_id)
+        return _found(connection, _mine(owner).where(shares.c.conversation_id == conversation_id))
+
+
+def of_owner(database: Database, owner: str) -> list[Share]:
+    """All links of a person that show something now, the newest first."""
+    with database.read() as connection:
+        return _found(connection, _mine(owner))
+
+
+def add(database: Database, owner: str, wish: Wish, submit_id: str, admit: Callable[[Connection], None]) -> None:
+    """Make a link under an id that nobody can guess, unless this submit has made one.
+
+    Raises `NotFound`, `TooMany`, and what `admit` raises: then nothing is stored. On PostgreSQL, those that come at
+    the same moment for several chats may exceed `MOST_OF_A_PERSON` by as many.
+    """
+    leaf_id = branches.branch(database, owner, wish.conversation_id, wish.at)[-1].id
+    with database.write() as connection:
+        owned.lock(connection, owner, wish.conversation_id)
+        row = _row(connection, wish) | {"id": _new_id(owner, wish, submit_id), "leaf_id": leaf_id}
+        if not database.insert_once(connection, shares, row):
+            return
+        _check_room(_found(connection, _mine(owner)), wish.conversation_id)
+        admit(connection)
+
+
+def revoke(database: Database, owner: str, conversation_id: str, share_id: str) -> None:
+    """It ends now, if it has not ended before. Raises `NotFound`."""
+    theirs = (shares.c.id == share_id) & (shares.c.conversation_id == conversation_id)
+    with database.write() as connection:
+        owned.check(connection, owner, conversation_id)
+        if connection.execute(update(shares).where(theirs).values(ends_at=time())).rowcount == 0:
+            raise NotFound
+
+
+def find(database: Database, share_id: str) -> Share:
+    """Whoever asks. Raises `NotFound` if it was revoked, has ended, never was, or its chat is gone."""
+    with database.read() as connection:
+        found = _found(connection, _open().where(shares.c.id == share_id))
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def messages(database: Database, share: Share) -> list[Message]:
+    """What readers see: without what the model thought, and what its owner was told of a reply. Raises `NotFound`."""
+    if share.goes_on:
+        branch = branches.branch(database, share.owner_id, share.conversation_id, share.leaf_id)
+    else:
+        with database.read() as connection:
+            branch = branches.path(connection, share.conversation_id, share.leaf_id)
+    return [replace(message, reasoning="", problem="") for message in branch if share.shows(message)]
+
+
+def remove_ended(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(delete(shares).where(shares.c.ends_at < time() - KEPT_SECONDS))
+
+
+def _open() -> Select[Any]:
+    """The links that show something now."""
+    is_there = conversations.c.deleted_at.is_(None) & ~conversations.c.is_temporary
+    has_not_ended = or_(shares.c.ends_at.is_(None), shares.c.ends_at > time())
+    return select(*COLUMNS).join_from(shares, conversations).where(is_there, has_not_ended)
+
+
+def _mine(owner: str) -> Select[Any]:
+    return _open().where(conversations.c.owner_id == owner).order_by(shares.c.created_at.desc(), shares.c.id)
+
+
+def _found(connection: Connection, query: Select[Any]) -> list[Share]:
+    return [Share(**row) for row in connection.execute(query).mappings()]
+
+
+def _row(connection: Connection, wish: Wish) -> dict[str, Any]:
+    title = select(conversations.c.title).where(conversations.c.id == wish.conversation_id)
+    told = dict(conversation_id=wish.conversation_id, goes_on=wish.goes_on, name=wish.name)
+    now = time()
+    return told | dict(title=connection.execute(title).scalar(), created_at=now, ends_at=_end(wish.ends, now))
+
+
+def _end(ends: timedelta | date | None, now: float) -> float | None:
+    """Of a day: midnight after it, in the server's time zone."""
+    if ends is None:
+        return None
+    if isinstance(ends, timedelta):
+        return now + ends.total_seconds()
+    return datetime.combine(ends + timedelta(days=1), clock.min).astimezone().timestamp()
+
+
+def _new_id(owner: str, wish: Wish, submit_id: str) -> str:
+    """The same for the same submit of the same wish; random for a form without a submit id."""
+    if not submit_id:
+        return secrets.token_hex(16)
+    return sha256("\0".join([owner, submit_id, repr(wish)]).encode()).hexdigest()[:32]
+
+
+def _check_room(found: Sequence[Share], conversation_id: str) -> None:
+    """Raises `TooMany`."""
+    of_this_chat = [share for share in found if share.conversation_id == conversation_id]
+    for count, most, whose in (
+        (len(of_this_chat), MOST_OF_A_CHAT, "This chat has"),
+        (len(found), MOST_OF_A_PERSON, "You have"),
+    ):
+        if count > most:
+            raise TooMany(f"{whose} {most} links, which is the most: revoke one to make another.")
