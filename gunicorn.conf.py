@@ -98,11 +98,13 @@ def post_worker_init(worker: Any) -> None:
     worker.app.callable.extensions["providers"].refresh()
     _house(worker).replies.open()
     _house(worker).housekeeping.open()
+    _house(worker).indexer.open()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
     if worker.app.callable:
         _house(worker).housekeeping.close()
+        _house(worker).indexer.close()
         _house(worker).replies.close(_grace(worker))
 
 

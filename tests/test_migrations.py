@@ -27,9 +27,16 @@ def shape(database: Database) -> Any:
     return json.loads(json.dumps(said, default=str))  # types and conditions as text, which can be compared
 
 
+def is_ours(name: str | None, kind: str, _parents: object) -> bool:
+    """Beside `passages` SQLite has the tables of its index, which only triggers know."""
+    return kind != "table" or name in metadata.tables
+
+
+@pytest.mark.filterwarnings("ignore:autogenerate skipping .*expression-based index:UserWarning")
 def test_a_migrated_database_has_the_tables_of_the_code(database: Database) -> None:
+    opts = {"compare_type": True, "compare_server_default": True, "include_name": is_ours}
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, metadata) == []
 
 
@@ -52,7 +59,8 @@ def test_migrating_again_changes_nothing(alice: Person, database: Database, data
 def test_what_was_said_before_an_update_is_there_after_it(database: Database, tmp_path: Path, name: str) -> None:
     metadata.drop_all(database.engine)
     with database.write() as connection:
-        connection.exec_driver_sql("DROP TABLE alembic_version")
+        for table in ("alembic_version", "passages_index", "passages_removed"):
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
     migrate(str(database.engine.url), tmp_path, to="0001")
     sent = dict(id="c", owner_id="a" * 32, title="Hi", model="m", last_seq=1, created_at=1.0, updated_at=2.0)
     said = dict(id="m", conversation_id="c", seq=1, role="user", status="complete", text="Hi 🙂", html="", renderer=0)

@@ -8,8 +8,10 @@ from . import cli, pages, providers, providers_file
 from .chats import attachments, expiry, shares
 from .chats.files import Files
 from .chats.housekeeping import Chore, Housekeeping
+from .chats.indexer import Indexer
 from .chats.lease import Caps
 from .chats.replies import Replies
+from .chats.tidying import Tidying
 from .db import Database
 from .pages.house import House
 from .settings import ROOT, Settings, load, secret_key
@@ -52,8 +54,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         partial(expiry.old, database, settings.retention_days),
         partial(attachments.sweep, database, files),
         partial(shares.remove_ended, database),
+        Tidying(database).step,
     ]
-    housekeeping = Housekeeping(chores)
-    pages.init_app(app, House(settings, database, files, replies, limits, housekeeping))
+    house = House(settings, database, files, replies, limits, Housekeeping(chores), Indexer(database))
+    pages.init_app(app, house)
     cli.init_app(app, settings, database)
     return app

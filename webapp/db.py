@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -38,6 +38,7 @@ from .outages import NoTurn, may_outlast
 
 __all__ = [
     "TEMPORARY",
+    "UNINDEXED",
     "UNSETTLED",
     "Database",
     "DatabaseError",
@@ -48,6 +49,7 @@ __all__ = [
     "messages",
     "metadata",
     "meters",
+    "passages",
     "presets",
     "recoveries",
     "sessions",
@@ -57,6 +59,7 @@ __all__ = [
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 BUSY_SECONDS = 10
+CHECKPOINT_SECONDS = 0.5  # for as long nobody else can write
 # A server that accepts and then says nothing must not hold us up. Seconds, the second one milliseconds.
 POSTGRESQL = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "keepalives_idle": 30}
 
@@ -107,6 +110,7 @@ conversations = Table(
     Column("pinned_at", Double),
     Column("deleted_at", Double),
     Column("is_temporary", Boolean, nullable=False, server_default=false()),
+    Column("is_indexed", Boolean, nullable=False, server_default=false()),
     Index("ix_conversations_owner_id_updated_at", "owner_id", "updated_at"),
 )
 TEMPORARY = text("conversations.is_temporary")
@@ -143,12 +147,39 @@ messages = Table(
     Column("prompt_tokens", BigInteger),
     Column("completion_tokens", BigInteger),
     Column("seen_from", String(32)),
+    Column("is_indexed", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("conversation_id", "seq"),
 )
 # Literal words, not parameters: only then can SQLite prove that the partial index serves a query.
 UNSETTLED = text("messages.status IN ('waiting', 'live')")
 _OF_THE_INDEX = text("status IN ('waiting', 'live')")
 Index("ix_messages_unsettled", messages.c.status, sqlite_where=_OF_THE_INDEX, postgresql_where=_OF_THE_INDEX)
+
+# What search finds, and what it still has to learn. PostgreSQL indexes `folded` by `search_terms` and by owner; in
+# SQLite triggers keep the table `passages_index`, and in `passages_removed` that something has been taken out of it.
+passages = Table(
+    "passages",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column(
+        "conversation_id", String(32), ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("message_id", String(32), ForeignKey("messages.id", ondelete="CASCADE"), index=True),
+    Column("folded", Text, nullable=False),
+)
+_BY_TERMS, _BY_OWNER = text("search_terms(folded)"), text('"left"(folded, 3)')
+Index("ix_passages_terms", _BY_TERMS, _table=passages, postgresql_using="gin").ddl_if("postgresql")
+Index("ix_passages_owner", _BY_OWNER, passages.c.number).ddl_if("postgresql")
+UNINDEXED = text("NOT messages.is_indexed AND messages.status NOT IN ('waiting', 'live')")
+_UNINDEXED = text("NOT is_indexed AND status NOT IN ('waiting', 'live')")
+Index("ix_messages_unindexed", messages.c.created_at, sqlite_where=_UNINDEXED, postgresql_where=_UNINDEXED)
+_UNINDEXED_TITLE = text("NOT is_indexed")
+Index(
+    "ix_conversations_unindexed",
+    conversations.c.created_at,
+    sqlite_where=_UNINDEXED_TITLE,
+    postgresql_where=_UNINDEXED_TITLE,
+)
 
 attachments = Table(
     "attachments",
@@ -325,6 +356,18 @@ class Database:
             found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
         return "" if found == "ok" else " ".join(found.split())
 
+    def checkpoint(self) -> bool:
+        """Bring what SQLite has written ahead into its file, and leave none of it beside; False if somebody reads."""
+        if not self.is_sqlite:
+            return True
+        with closing(self.engine.raw_connection()) as raw:
+            cursor = raw.cursor()
+            cursor.execute(f"PRAGMA busy_timeout = {int(CHECKPOINT_SECONDS * 1000)}")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (is_busy, *_) = cursor.fetchone() or (True,)
+            cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        return not is_busy
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -378,6 +421,7 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours
     connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _begin_sqlite(connection: Connection) -> None:

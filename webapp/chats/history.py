@@ -110,8 +110,9 @@ def context(database: Database, conversation_id: str, leaf_id: str) -> tuple[Ins
 def adopt(database: Database, from_owner: str, to_owner: str) -> None:
     """All chats and presets of one owner become the other's."""
     with database.write() as connection:
-        for table in (conversations, presets):
-            connection.execute(update(table).where(table.c.owner_id == from_owner).values(owner_id=to_owner))
+        for table, more in ((conversations, {"is_indexed": False}), (presets, {})):
+            theirs = update(table).where(table.c.owner_id == from_owner)
+            connection.execute(theirs.values(owner_id=to_owner, **more))
 
 
 def delete_all(database: Database, owner: str) -> None:

@@ -23,7 +23,7 @@ INTERRUPTED = "The server stopped before this reply was finished."
 # Of a reply that nobody writes.
 NOBODYS: dict[str, Any] = {"runner": None, "lease_until": None, "address": None, "is_stopping": False}
 # Of one that is written again …
-UNRENDERED: dict[str, Any] = {"html": "", "renderer": 0, "problem": "", "finish_reason": ""}
+UNRENDERED: dict[str, Any] = {"html": "", "renderer": 0, "problem": "", "finish_reason": "", "is_indexed": False}
 # … from its beginning.
 NOTHING_SAID: dict[str, Any] = {"text": "", "reasoning": "", "prompt_tokens": None, "completion_tokens": None}
 

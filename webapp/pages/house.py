@@ -7,6 +7,7 @@ from flask import current_app
 
 from ..chats.files import Files
 from ..chats.housekeeping import Housekeeping
+from ..chats.indexer import Indexer
 from ..chats.replies import Replies
 from ..db import Database
 from ..settings import Settings
@@ -21,6 +22,7 @@ class House:
     replies: Replies
     limits: Limits
     housekeeping: Housekeeping
+    indexer: Indexer
 
 
 def house() -> House:

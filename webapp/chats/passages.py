@@ -1,0 +1,123 @@
+"""What search looks through: titles and settled messages, folded, and marked with whose they are.
+
+Nothing waits for that: what is written is only flagged as not indexed, and an `Indexer` takes it in batches.
+"""
+
+import random
+from collections.abc import Sequence
+from hashlib import sha256
+from itertools import accumulate
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, func, or_, select, text, update
+
+from ..db import UNINDEXED, Database, conversations, messages, passages
+from .folding import TERM, fold
+from .text import title
+
+BATCH = 100
+BATCH_CHARACTERS = 100_000
+# PostgreSQL takes at most a megabyte of terms from one passage. They overlap by more than what is sought can be long.
+CHARACTERS, OVERLAP = 50_000, 1_000
+RANDOM_BITS = 21
+LATEST = 2.0**42 / 1000 - 1  # a number has 63 bits
+
+UNINDEXED_TITLE = text("NOT conversations.is_indexed")
+
+
+def index(database: Database) -> bool:
+    """One short batch of what search does not know yet; False if there was none. Safe in several processes at once."""
+    is_anything_left = select(or_(_untitled().exists(), _unread().exists()))
+    with database.read() as connection:
+        if not connection.execute(is_anything_left).scalar():
+            return False
+    with database.write(durable=False) as connection:
+        read = _index_messages(database, connection)
+        return _index_titles(database, connection) or read
+
+
+def mark(owner: str) -> str:
+    """The term that stands before all of an owner's passages. It may be somebody else's too, though hardly ever."""
+    digest = sha256(owner.encode()).digest()
+    return "".join(chr(0xF0000 + int.from_bytes(digest[at : at + 2]) % 0xFFFE) for at in range(0, 2 * TERM, 2))
+
+
+def _unread() -> Select[Any]:
+    at = func.coalesce(messages.c.settled_at, messages.c.created_at).label("at")
+    columns = messages.c.id, messages.c.conversation_id, messages.c.text, at, conversations.c.owner_id
+    query = select(*columns).join(conversations).where(UNINDEXED)
+    return query.order_by(messages.c.created_at.desc()).limit(BATCH)
+
+
+def _untitled() -> Select[Any]:
+    first = select(messages.c.text).where(messages.c.conversation_id == conversations.c.id)
+    first_words = first.order_by(messages.c.seq).limit(1).scalar_subquery().label("first_words")
+    columns = conversations.c.id, conversations.c.owner_id, conversations.c.title, conversations.c.created_at
+    query = select(*columns, first_words).where(UNINDEXED_TITLE)
+    return query.order_by(conversations.c.created_at.desc()).limit(BATCH)
+
+
+def _index_messages(database: Database, connection: Connection) -> bool:
+    found = connection.execute(_locked(_unread())).all()
+    rows = _batch(found, [len(row.text) for row in found])
+    ids = [row.id for row in rows]
+    connection.execute(delete(passages).where(passages.c.message_id.in_(ids)))
+    for row in rows:
+        for start in range(0, max(len(row.text) - OVERLAP, 1), CHARACTERS - OVERLAP):
+            piece = row.text[start : start + CHARACTERS]
+            _add(database, connection, row, piece, row.at, conversation_id=row.conversation_id, message_id=row.id)
+    connection.execute(update(messages).where(messages.c.id.in_(ids)).values(is_indexed=True))
+    return bool(rows)
+
+
+def _index_titles(database: Database, connection: Connection) -> bool:
+    """A title that is the first words of its chat is found with them."""
+    rows = connection.execute(_locked(_untitled())).all()
+    for row in rows:
+        if not _is_marked(connection, row):
+            continue
+        of_title = (passages.c.conversation_id == row.id) & passages.c.message_id.is_(None)
+        connection.execute(delete(passages).where(of_title))
+        if row.title != title(row.first_words or ""):
+            _add(database, connection, row, row.title, row.created_at, conversation_id=row.id)
+        connection.execute(update(conversations).where(conversations.c.id == row.id).values(is_indexed=True))
+    return bool(rows)
+
+
+def _locked(query: Select[Any]) -> Select[Any]:
+    """Another process takes others; who refers to these rows waits for nothing."""
+    return query.with_for_update(key_share=True, skip_locked=True)
+
+
+def _batch(rows: Sequence[Any], sizes: Sequence[int]) -> Sequence[Any]:
+    """The first of them, as many as take no more than a moment; at least one."""
+    before = [0, *accumulate(sizes)]
+    return [row for row, so_far in zip(rows, before, strict=False) if so_far <= BATCH_CHARACTERS]
+
+
+def _add(database: Database, connection: Connection, row: Any, words: str, at: float, **of: str) -> None:
+    """Numbers are in the order of time, whenever what they stand for is indexed; two of one moment differ by chance."""
+    folded = fold(words)
+    if not folded:
+        return
+    passage = of | {"folded": mark(row.owner_id) + folded}
+    while not database.insert_once(connection, passages, passage | {"number": _number(at)}):
+        pass
+
+
+def _number(at: float) -> int:
+    """Of a passage from that time, in seconds."""
+    milliseconds = int(min(max(0.0, at), LATEST) * 1000)
+    return (milliseconds << RANDOM_BITS) + random.getrandbits(RANDOM_BITS)
+
+
+def _is_marked(connection: Connection, row: Any) -> bool:
+    """Whether all passages of a chat bear its owner's mark; it may be somebody else's since. Sees to a few of them."""
+    theirs = mark(row.owner_id)
+    wrong = (passages.c.conversation_id == row.id) & (func.substr(passages.c.folded, 1, TERM) != theirs)
+    found = connection.execute(select(passages.c.number, passages.c.folded).where(wrong).limit(BATCH)).all()
+    some = _batch(found, [len(each.folded) for each in found])
+    for each in some:
+        folded = theirs + each.folded[TERM:]
+        connection.execute(update(passages).where(passages.c.number == each.number).values(folded=folded))
+    return not found
