@@ -14,7 +14,9 @@ from werkzeug.test import TestResponse
 from tests.support.routes import (
     CHAT,
     CONTINUE,
+    COPY,
     DELETE_PRESET,
+    EDIT,
     EXPORTS,
     FORMS,
     KEEP,
@@ -77,6 +79,8 @@ TABLE = {
     "/chats": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OPEN_TO_SEND, "OPTIONS": PUBLIC},
     CHAT: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "OPTIONS": PUBLIC},
     MESSAGES: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
+    COPY: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
+    EDIT: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "OPTIONS": PUBLIC},
     **{rule: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC} for rule in (RETRY, CONTINUE, REGENERATE, STOP, STOP_ALL)},
     **{rule: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "OPTIONS": PUBLIC} for rule in (*EXPORTS, *MESSAGE_FILES)},
     KEEP: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
@@ -112,8 +116,10 @@ ATTEMPTS: dict[str, dict[str, str]] = {
     "too many words": WORDS | NONSENSE | {"message": "x" * 40_000},
     "a long submit id": WORDS | {"submit_id": "x" * 300},
     "no such model": WORDS | {"model": "guide/none"},
-    "a made-up message": WORDS | {"parent": MADE_UP, "at": MADE_UP, "before": MADE_UP, "attempt": "1"},
+    "a made-up message": WORDS
+    | {"parent": MADE_UP, "at": MADE_UP, "before": MADE_UP, "edits": MADE_UP, "attempt": "1"},
     "what is Alice's": WORDS | {"parent": "<reply_id>", "at": "<reply_id>", "attempt": "1", "preset": "<preset_id>"},
+    "an edit of what is Alice's": WORDS | {"edits": "<message_id>"},
     "no message": WORDS | {"parent": "x" * 50, "at": "'", "before": "nan", "attempt": "x"},
 }
 

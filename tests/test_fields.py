@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from tests.support.routes import (
     CHAT,
     CONTINUE,
+    COPY,
     DELETE_PRESET,
     FORMS,
     MESSAGES,
@@ -34,6 +35,7 @@ OTHERS = {
     "model": "guide/none",
     "submit_id": "x" * 201,
     "parent": MADE_UP,
+    "edits": MADE_UP,
     "attempt": "99",
     "at": MADE_UP,
     "preset": MADE_UP,
@@ -54,10 +56,10 @@ DOUBLED = [(rule, name) for rule, fields in FORMS.items() for name, value in fie
 
 # A field that means a message means one of the chat that the address names.
 MEANS_A_MESSAGE = [
-    *((CHAT, verb, "at") for verb in ("GET", "HEAD")),
-    (MESSAGES, "POST", "parent"),
+    *((CHAT, verb, name) for verb in ("GET", "HEAD") for name in ("at", "before")),
+    *((MESSAGES, "POST", name) for name in ("parent", "edits")),
     *((SHARE, verb, "at") for verb in ("GET", "HEAD")),
-    *((rule, "POST", "at") for rule in (RETRY, CONTINUE, STOP, STOP_ALL, SHARE)),
+    *((rule, "POST", "at") for rule in (RETRY, CONTINUE, STOP, STOP_ALL, COPY, SHARE)),
 ]
 
 
@@ -229,7 +231,7 @@ def test_a_message_of_elsewhere_is_not_found_and_nobody_learns_where_it_is(
 
 
 def test_a_message_follows_a_reply_and_no_question(world: World) -> None:
-    sent = form(FORMS[MESSAGES], world.alices) | {"parent": world.question_id}
+    sent = form(FORMS[MESSAGES], world.alices) | {"parent": world.alices.message_id}
     before = dump(world.database)
     assert world.ask("owner", "POST", filled(MESSAGES, world.alices), data=sent).status_code == 404
     assert dump(world.database) == before

@@ -258,7 +258,7 @@ def test_regenerate_makes_another_reply_beside_the_first_and_the_page_leads_from
     assert "2 / 2" in newer
     assert said(newer)[-1].words == "Second."
     older = alice.get(f"{chat}?at={reply_id(page)}").text
-    assert f'href="{chat}?at={reply_id(page)}"' in newer
+    assert f'href="{chat}?at={reply_id(page)}#{reply_id(page)}"' in newer
     assert "1 / 2" in older
     assert said(older)[-1].words == "First."
     assert talk.told() == [["Hi"], ["Hi"]]

@@ -154,6 +154,8 @@ messages = Table(
 UNSETTLED = text("messages.status IN ('waiting', 'live')")
 _OF_THE_INDEX = text("status IN ('waiting', 'live')")
 Index("ix_messages_unsettled", messages.c.status, sqlite_where=_OF_THE_INDEX, postgresql_where=_OF_THE_INDEX)
+_FIRST = text("parent_id IS NULL")
+Index("ix_messages_first", messages.c.conversation_id, sqlite_where=_FIRST, postgresql_where=_FIRST)
 
 # What search finds, and what it still has to learn. PostgreSQL indexes `folded` by `search_terms` and by owner; in
 # SQLite triggers keep the table `passages_index`, and in `passages_removed` that something has been taken out of it.

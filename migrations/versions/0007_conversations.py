@@ -9,10 +9,12 @@ down_revision = "0006"
 PINNED = sa.text("pinned_at IS NOT NULL")
 DELETED = sa.text("deleted_at IS NOT NULL")
 TEMPORARY = sa.text("is_temporary")
+FIRST = sa.text("parent_id IS NULL")
 
 
 def upgrade() -> None:
     extend_conversations()
+    op.create_index("ix_messages_first", "messages", ["conversation_id"], sqlite_where=FIRST, postgresql_where=FIRST)
     create_attachments()
     create_shares()
     create_recoveries()

@@ -8,6 +8,7 @@ MESSAGES = f"{CHAT}/messages"
 REPLY_OF = f"{CHAT}/replies/<id:reply_id>"
 RETRY, CONTINUE, REGENERATE = f"{REPLY_OF}/retry", f"{REPLY_OF}/continue", f"{REPLY_OF}/regenerate"
 STOP, STOP_ALL = f"{REPLY_OF}/stop", f"{CHAT}/stop"
+EDIT, COPY = f"{MESSAGES}/<id:message_id>/edit", f"{CHAT}/copy"
 SETTINGS = f"{CHAT}/settings"
 KEEP = f"{CHAT}/keep"
 EXPORTS = [f"{CHAT}.{ending}" for ending in ("md", "txt", "json")]
@@ -19,18 +20,20 @@ SHARED = "/shares/<id:share_id>"
 
 REPLY, NEW = "<reply_id>", "<new>"
 TOLD = {"system": "Be brief.", "temperature": "0.5", "top_p": "", "max_tokens": "", "seed": ""}
+NOWHERE = {"parent": "", "edits": "", "at": ""}
 
 FORMS = {
     "/chats": {
         "message": "Hi",
         "model": MODEL,
         "submit_id": NEW,
-        "parent": "",
         "preset": "",
         "temporary": "on",
         **TOLD,
+        **NOWHERE,
     },
-    MESSAGES: {"message": "Hi", "model": MODEL, "submit_id": NEW, "parent": REPLY},
+    MESSAGES: {"message": "Hi", "model": MODEL, "submit_id": NEW, **NOWHERE, "parent": REPLY},
+    COPY: {"submit_id": NEW, "at": REPLY},
     RETRY: {"attempt": "1", "at": REPLY},
     CONTINUE: {"attempt": "1", "at": REPLY},
     REGENERATE: {"submit_id": NEW},
@@ -50,7 +53,8 @@ QUERIES = {
     "/": {"q": "Hi", "preset": "<preset_id>"},
     "/static/<path:filename>": {"v": "1"},
     "/chats": {"before": "9e9"},
-    CHAT: {"at": REPLY},
+    CHAT: {"at": REPLY, "before": REPLY, "all": "1"},
+    EDIT: {},
     SETTINGS: {},
     **{rule: {} if rule.endswith(".json") else {"at": REPLY} for rule in EXPORTS},
     **{rule: {} for rule in MESSAGE_FILES},

@@ -37,6 +37,8 @@ class Thing:
     version: str = ""
     preset_version: str = ""
     """What the forms of its instructions and of its preset bring back."""
+    message_id: str = MADE_UP
+    """The first question, to which the reply is."""
 
 
 class World:
@@ -50,7 +52,6 @@ class World:
         self.alice, self.mallory = Person(app), Person(app)
         self.alices, self.mallorys = self.chat("owner"), self.chat("stranger")
         other, self.deleted = self.chat("owner"), self.chat("owner")
-        self.question_id = self.asked(self.alices)
         self.delete(self.deleted)
         self.chats = {
             "Alice's": self.alices,
@@ -59,12 +60,16 @@ class World:
             "made up": Thing(),
         }
         self.wrong_parents = {
-            "reply of another chat of Alice's": self._in_alices(other.reply_id),
-            "reply of Mallory's in Alice's chat": self._in_alices(self.mallorys.reply_id),
-            "reply of Alice's in Mallory's chat": Thing(self.mallorys.conversation_id, self.alices.reply_id),
-            "deleted reply in Alice's chat": self._in_alices(self.deleted.reply_id),
-            "made-up reply in Alice's chat": self._in_alices(MADE_UP),
-            "question in Alice's chat": self._in_alices(self.question_id),
+            "said in another chat of Alice's": self._in_alices(other),
+            "said in Mallory's, in Alice's chat": self._in_alices(self.mallorys),
+            "said in Alice's, in Mallory's chat": replace(
+                self.mallorys, reply_id=self.alices.reply_id, message_id=self.alices.message_id, role=""
+            ),
+            "deleted, in Alice's chat": self._in_alices(self.deleted),
+            "made up, in Alice's chat": self._in_alices(Thing()),
+            "question for reply in Alice's chat": self._in_alices(
+                Thing(reply_id=self.alices.message_id, message_id=self.alices.reply_id)
+            ),
         }
         revoked, ended = (replace(self.alices, share_id=self.share(self.alices)) for _ in range(2))
         self.alice.post(filled(REVOKE, revoked))
@@ -110,11 +115,11 @@ class World:
         self.settle("failed", words)
         person.send(f"Second {words}", chat)
         self.settle("complete", words)
-        replies = [article.id for article in Page(person.get(chat)).articles if article.role == "assistant"]
+        question, reply, *_ = (article.id for article in Page(person.get(chat)).articles)
         person.post("/presets", name=f"Preset {words}", system=f"Prompt {words}")
         kept = next(row["id"] for row in rows(self.database, presets) if words in row["name"])
         preset = Preset(kept, f"Preset {words}", "", Instructions(f"Prompt {words}"))
-        thing = Thing(chat.rpartition("/")[2], replies[0], role, kept, MADE_UP, version(NOTHING), version(preset))
+        thing = Thing(chat.rpartition("/")[2], reply, role, kept, MADE_UP, version(NOTHING), version(preset), question)
         return replace(thing, share_id=self.share(thing))
 
     def share(self, thing: Thing) -> str:
@@ -128,10 +133,6 @@ class World:
         """The thing's link has ended a minute ago."""
         with self.database.write() as connection:
             connection.execute(update(shares).where(shares.c.id == thing.share_id).values(ends_at=time() - 60))
-
-    def asked(self, thing: Thing) -> str:
-        """The id of the first question."""
-        return Page(self.person(thing.role).get(f"/chats/{thing.conversation_id}")).articles[0].id
 
     def owner_id(self, thing: Thing) -> str:
         """As only the database knows it."""
@@ -166,8 +167,9 @@ class World:
             answer.get_data()
         return answer
 
-    def _in_alices(self, reply_id: str) -> Thing:
-        return Thing(self.alices.conversation_id, reply_id)
+    def _in_alices(self, other: Thing) -> Thing:
+        """What was said elsewhere, under an address of Alice's chat."""
+        return Thing(self.alices.conversation_id, other.reply_id, message_id=other.message_id)
 
 
 def filled(pattern: str, thing: Thing) -> str:

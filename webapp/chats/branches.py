@@ -1,31 +1,59 @@
 """The messages of a conversation, and the branches that they form: each follows its parent."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select
+from sqlalchemy import CTE, ColumnElement, Connection, RowMapping, Select, literal_column, select
 
 from ..db import Database, conversations, messages
 from . import lease, owned
 from .records import Message, NotFound, Siblings
+
+AT_ONCE = 100
+"""Messages that are read with one query where all of them are wanted."""
+
+ALL = 2**31 - 1
 
 
 def branch(database: Database, owner: str, conversation_id: str, at: str = "") -> list[Message]:
     """The branch that holds the message `at`, down to its newest, or the newest of all. Raises `NotFound`."""
     with database.read() as connection:
         owned.check(connection, owner, conversation_id)
-        newest = _newest_below(conversation_id, at) if at else _newest(conversation_id)
-        leaf_id = connection.execute(newest).scalar()
-        return path(connection, conversation_id, leaf_id)
+        return path(connection, conversation_id, newest(connection, conversation_id, at))
 
 
-def messages_of(database: Database, owner: str, conversation_id: str) -> list[Message]:
-    """All branches, in the order in which they were written. Raises `NotFound`."""
-    query = select(messages).where(messages.c.conversation_id == conversation_id).order_by(messages.c.seq)
+def leaf(database: Database, owner: str, conversation_id: str, at: str = "") -> str:
+    """The id of the newest message of the same branch. Raises `NotFound`."""
     with database.read() as connection:
         owned.check(connection, owner, conversation_id)
-        return [_message(row) for row in connection.execute(query).mappings()]
+        return newest(connection, conversation_id, at)
+
+
+def ids(database: Database, owner: str, conversation_id: str, at: str = "") -> list[str]:
+    """Those of the same branch, the oldest first. Raises `NotFound`."""
+    with database.read() as connection:
+        owned.check(connection, owner, conversation_id)
+        return line(connection, conversation_id, newest(connection, conversation_id, at))
+
+
+def read(database: Database, ids: Sequence[str]) -> Iterator[list[Message]]:
+    """The messages of a long branch, in its order, a few at a time; the connection is not held in between.
+
+    Whose they are was asked when the ids were found. What has been deleted since is left out.
+    """
+    for start in range(0, len(ids), AT_ONCE):
+        query = select(messages).where(messages.c.id.in_(ids[start : start + AT_ONCE])).order_by(messages.c.seq)
+        with database.read() as connection:
+            found = [_message(row) for row in connection.execute(query).mappings()]
+        yield found
+
+
+def messages_of(database: Database, owner: str, conversation_id: str) -> Iterator[Message]:
+    """All branches, in the order in which they were written; read as `read` does. Raises `NotFound` at once."""
+    with database.read() as connection:
+        owned.check(connection, owner, conversation_id)
+    return _in_order(database, conversation_id)
 
 
 def message(database: Database, owner: str, conversation_id: str, message_id: str) -> Message:
@@ -41,33 +69,74 @@ def message(database: Database, owner: str, conversation_id: str, message_id: st
 
 def reply(database: Database, owner: str, conversation_id: str, reply_id: str) -> Message:
     """The message, if it is an answer. Raises `NotFound`."""
-    found = message(database, owner, conversation_id, reply_id)
-    if found.role != "assistant":
+    return _by(message(database, owner, conversation_id, reply_id), "assistant")
+
+
+def question(database: Database, owner: str, conversation_id: str, message_id: str) -> Message:
+    """The message, if the person wrote it. Raises `NotFound`."""
+    return _by(message(database, owner, conversation_id, message_id), "user")
+
+
+def siblings(database: Database, shown: Sequence[Message]) -> dict[str, Siblings]:
+    """For each of them that was written or answered several times, where it stands among the others."""
+    beside: defaultdict[str | None, list[str]] = defaultdict(list)
+    with database.read() as connection:
+        for query in _families(shown):
+            for row in connection.execute(query):
+                beside[row.parent_id].append(row.id)
+    places = {message.id: Siblings(beside[message.parent_id], message.id) for message in shown}
+    return {message_id: place for message_id, place in places.items() if len(place.ids) > 1}
+
+
+def parent(connection: Connection, conversation_id: str, message_id: str) -> str | None:
+    """What a message of the person's follows; None if it begins the conversation. Raises `NotFound`."""
+    asked = select(messages.c.parent_id).where(_in(conversation_id, message_id), messages.c.role == "user")
+    row = connection.execute(asked).first()
+    if row is None:
+        raise NotFound
+    parent_id: str | None = row.parent_id
+    return parent_id
+
+
+def newest(connection: Connection, conversation_id: str, at: str = "") -> str:
+    """The id of the newest message of all, or of those that come after `at`. Raises `NotFound`."""
+    found = connection.execute(_newest_below(conversation_id, at) if at else _newest(conversation_id)).scalar()
+    if found is None:
         raise NotFound
     return found
 
 
-def siblings(database: Database, branch: Sequence[Message]) -> dict[str, Siblings]:
-    """For each message of a branch that was written or answered several times, where it stands among the others."""
-    columns = messages.c.id, messages.c.parent_id
-    theirs = messages.c.conversation_id == branch[0].conversation_id
-    beside: defaultdict[str | None, list[str]] = defaultdict(list)
-    with database.read() as connection:
-        for row in connection.execute(select(*columns).where(theirs).order_by(messages.c.seq)):
-            beside[row.parent_id].append(row.id)
-    return {message.id: Siblings(beside[message.parent_id], message.id) for message in branch if message.parent_id}
-
-
-def path(connection: Connection, conversation_id: str, leaf_id: str | None) -> list[Message]:
-    """The branch down to `leaf_id`. Raises `NotFound`."""
-    columns = messages.c.id, messages.c.parent_id
-    above = select(*columns).where(_in(conversation_id, leaf_id)).cte("above", recursive=True)
-    above = above.union_all(select(*columns).join(above, messages.c.id == above.c.parent_id))
+def path(connection: Connection, conversation_id: str, leaf_id: str, most: int = ALL) -> list[Message]:
+    """The branch down to `leaf_id`, the last `most` of it. Raises `NotFound`."""
+    above = _above(conversation_id, leaf_id, most=most)
     rows = connection.execute(select(messages).join(above, messages.c.id == above.c.id).order_by(messages.c.seq))
     found = [_message(row) for row in rows.mappings()]
     if not found:
         raise NotFound
     return found
+
+
+def line(
+    connection: Connection, conversation_id: str, leaf_id: str, first_id: str | None = None, most: int = ALL
+) -> list[str]:
+    """The ids of the branch down to `leaf_id`, from `first_id` on, else from its beginning; the first `most` of them.
+
+    Raises `NotFound` if `first_id` is not in that branch.
+    """
+    above = _above(conversation_id, leaf_id, first_id)
+    found = list(connection.execute(select(above.c.id).order_by(above.c.depth.desc()).limit(most)).scalars())
+    if not found or first_id not in (None, found[0]):
+        raise NotFound
+    return found
+
+
+def _above(conversation_id: str, leaf_id: str, first_id: str | None = None, most: int = ALL) -> CTE:
+    """The way up from `leaf_id`, which has the depth 1."""
+    columns = messages.c.id, messages.c.parent_id
+    leaf = select(*columns, literal_column("1").label("depth")).where(_in(conversation_id, leaf_id))
+    above = leaf.cte("above", recursive=True)
+    up = select(*columns, above.c.depth + 1).join(above, messages.c.id == above.c.parent_id)
+    return above.union_all(up.where(above.c.depth < most, above.c.id != (first_id or "")))
 
 
 def _newest(conversation_id: str) -> Select[str]:
@@ -82,8 +151,36 @@ def _newest_below(conversation_id: str, message_id: str) -> Select[str]:
     return select(below.c.id).order_by(below.c.seq.desc()).limit(1)
 
 
+def _in_order(database: Database, conversation_id: str) -> Iterator[Message]:
+    seq = 0
+    while True:
+        query = select(messages).where(messages.c.conversation_id == conversation_id, messages.c.seq > seq)
+        with database.read() as connection:
+            found = connection.execute(query.order_by(messages.c.seq).limit(AT_ONCE)).mappings().all()
+        if not found:
+            return
+        yield from map(_message, found)
+        seq = found[-1]["seq"]
+
+
+def _families(shown: Sequence[Message]) -> Iterator[Select[str, str | None]]:
+    """All the messages that have a parent with one of these in common; beginnings have none."""
+    query = select(messages.c.id, messages.c.parent_id).order_by(messages.c.seq)
+    parents = [message.parent_id for message in shown if message.parent_id]
+    yield query.where(messages.c.parent_id.in_(parents))
+    if len(parents) < len(shown):
+        theirs = messages.c.conversation_id == shown[0].conversation_id
+        yield query.where(theirs, messages.c.parent_id.is_(None))
+
+
 def _in(conversation_id: str, message_id: str | None) -> ColumnElement[bool]:
     return (messages.c.conversation_id == conversation_id) & (messages.c.id == message_id)
+
+
+def _by(message: Message, role: str) -> Message:
+    if message.role != role:
+        raise NotFound
+    return message
 
 
 def _message(row: RowMapping) -> Message:

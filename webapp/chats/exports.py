@@ -1,9 +1,10 @@
 """A chat as a file: Markdown for people, JSON with all of its branches for programs."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, fields
 from datetime import datetime
+from typing import Any
 
 from .instructions import Instructions
 from .records import Conversation, Message
@@ -17,25 +18,36 @@ LEFT_OUT = {"conversation_id", "html", "renderer", "attempt", "seen_from"}
 KEPT = [field.name for field in fields(Message) if field.name not in LEFT_OUT]
 
 
-def markdown(chat: Conversation, messages: Sequence[Message], who: Callable[[Message], str]) -> str:
-    """One branch, each message under a heading that says `who` wrote it and when."""
-    return "\n".join([f"# {chat.title}\n", *(_in_markdown(message, who(message)) for message in messages)])
+def markdown(chat: Conversation, messages: Iterable[Message], who: Callable[[Message], str]) -> Iterator[str]:
+    """One branch, each message under a heading that says `who` wrote it and when; piece by piece."""
+    yield f"# {chat.title}\n"
+    for message in messages:
+        yield f"\n{_in_markdown(message, who(message))}"
 
 
-def in_json(chat: Conversation, told: Instructions, messages: Sequence[Message]) -> str:
+def in_json(chat: Conversation, told: Instructions, messages: Iterable[Message]) -> Iterator[str]:
     """An object with `format`, `version`, `title`, `instructions` as far as they are set, and `messages`.
 
     A message has the fields of `KEPT`; `parent_id` makes them a tree, and times are seconds since 1970, UTC.
+    It comes piece by piece.
     """
-    whole = {"format": FORMAT, "version": VERSION, "title": chat.title, "instructions": told.set}
-    kept = [{name: value for name, value in asdict(message).items() if name in KEPT} for message in messages]
-    return json.dumps(whole | {"messages": kept}, ensure_ascii=False, indent=1) + "\n"
+    whole = {"format": FORMAT, "version": VERSION, "title": chat.title, "instructions": told.set, "messages": []}
+    before, after = _dumped(whole).rsplit("]", 1)
+    yield before
+    for number, message in enumerate(messages):
+        kept = {name: value for name, value in asdict(message).items() if name in KEPT}
+        yield f"{',' if number else ''}\n{_dumped([kept])[2:-2]}".replace("\n", "\n ")
+    yield f"\n ]{after}\n"
 
 
 def name(chat: Conversation) -> str:
     """The title as a file may be called anywhere, without an ending."""
     plain = "".join(character if character.isalnum() or character in "-_." else " " for character in chat.title)
     return " ".join(plain.split()).strip(". ")[:NAME_CHARACTERS].strip(". ") or "chat"
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1)
 
 
 def _in_markdown(message: Message, who: str) -> str:

@@ -17,10 +17,10 @@ from sqlalchemy import (
 )
 
 from .. import markdown
-from ..db import Database, conversations, messages, presets, submissions
-from . import attachments, branches, lease, owned
+from ..db import Database, conversations, messages, presets
+from . import attachments, branches, lease, once, owned
 from .instructions import Changed, Instructions, version
-from .records import Draft, Gone, Message, NotFound, Sent
+from .records import Draft, Message, NotFound, Sent
 from .text import title
 
 INSTRUCTIONS = [conversations.c[field.name] for field in fields(Instructions)]
@@ -34,8 +34,8 @@ def begin(database: Database, owner: str, draft: Draft, admit: lease.Admit = lea
     key, html = _submission_key(owner, draft, ""), markdown.render(draft.words, breaks=True)
     with database.write() as connection:
         sent = Sent(new_id(), new_id())
-        if not _is_first(database, connection, key, sent):
-            return _sent_before(connection, key)
+        if not once.is_first(database, connection, key, sent):
+            return once.sent_before(connection, key)
         draft = _with_preset(draft)
         connection.execute(insert(conversations).values(_conversation(sent.conversation_id, owner, draft)))
         admit(connection, _add_message_and_reply(connection, sent, draft, html, None))
@@ -48,16 +48,16 @@ def append(
 ) -> Sent:
     """The next message and an empty reply, unless this submit was stored before.
 
-    It follows `draft.parent_id`, else the newest reply. Raises `NotFound`, `Gone`, `attachments.Full`, and
+    It stands where the draft says, else after the newest reply. Raises `NotFound`, `Gone`, `attachments.Full`, and
     what `admit` raises: then nothing is stored.
     """
     key, html = _submission_key(owner, draft, conversation_id), markdown.render(draft.words, breaks=True)
     with database.write() as connection:
         owned.lock(connection, owner, conversation_id)
         sent = Sent(conversation_id, new_id())
-        if not _is_first(database, connection, key, sent):
-            return _sent_before(connection, key)
-        parent = _reply_id(connection, conversation_id, draft.parent_id)
+        if not once.is_first(database, connection, key, sent):
+            return once.sent_before(connection, key)
+        parent = _parent_id(connection, conversation_id, draft)
         admit(connection, _add_message_and_reply(connection, sent, draft, html, parent))
         attachments.add(connection, owner, sent, draft.pictures)
         return sent
@@ -74,8 +74,8 @@ def regenerate(
     with database.write() as connection:
         owned.lock(connection, owner, reply.conversation_id)
         sent = Sent(reply.conversation_id, new_id())
-        if not _is_first(database, connection, _submission_key(owner, draft, reply.conversation_id), sent):
-            return _sent_before(connection, _submission_key(owner, draft, reply.conversation_id))
+        if not once.is_first(database, connection, _submission_key(owner, draft, reply.conversation_id), sent):
+            return once.sent_before(connection, _submission_key(owner, draft, reply.conversation_id))
         seq = _next_seqs(connection, sent, draft, 1)
         connection.execute(_empty(sent, draft).values(**_waiting(sent.message_id, reply.parent_id, seq)))
         admit(connection, sent.message_id)
@@ -127,17 +127,17 @@ def new_id() -> str:
 
 
 def _submission_key(owner: str, draft: Draft, conversation_id: str) -> str:
-    """Empty for a form without a submit id, which is always new."""
-    parts = [owner, draft.submit_id, conversation_id, draft.parent_id or "", draft.model, draft.words, *_wished(draft)]
-    parts += [sha256(picture.content).hexdigest() for picture in draft.pictures]
-    return sha256("\0".join(parts).encode()).hexdigest() if draft.submit_id else ""
+    sent = conversation_id, draft.parent_id or "", draft.model, draft.words
+    pictures = [sha256(picture.content).hexdigest() for picture in draft.pictures]
+    return once.key(draft.submit_id, owner, *sent, *_wished(draft), *pictures)
 
 
 def _wished(draft: Draft) -> list[str]:
     """As it was sent: an edited preset makes no other submit of it. Nothing if nothing was wished for."""
     preset = draft.preset.id if draft.preset else ""
     told = [preset, version(draft.instructions)] if preset or draft.instructions.set else []
-    return [*told, "temporary"] if draft.is_temporary else told
+    edited = ["edits", draft.edits] if draft.edits else []
+    return [*edited, *told, "temporary"] if draft.is_temporary else [*edited, *told]
 
 
 def _with_preset(draft: Draft) -> Draft:
@@ -147,22 +147,12 @@ def _with_preset(draft: Draft) -> Draft:
     return replace(draft, model=draft.preset.model or draft.model, instructions=told)
 
 
-def _is_first(database: Database, connection: Connection, key: str, sent: Sent) -> bool:
-    if not key:
-        return True
-    return database.insert_once(connection, submissions, dict(key=key, message_id=sent.message_id, created_at=time()))
-
-
-def _sent_before(connection: Connection, key: str) -> Sent:
-    found = (
-        select(messages.c.conversation_id, messages.c.id)
-        .join(submissions, submissions.c.message_id == messages.c.id)
-        .where(submissions.c.key == key)
-    )
-    row = connection.execute(found).first()
-    if row is None:
-        raise Gone
-    return Sent(row.conversation_id, row.id)
+def _parent_id(connection: Connection, conversation_id: str, draft: Draft) -> str | None:
+    if draft.edits:
+        return branches.parent(connection, conversation_id, draft.edits)
+    if draft.at and not draft.parent_id:
+        return branches.newest(connection, conversation_id, draft.at)
+    return _reply_id(connection, conversation_id, draft.parent_id)
 
 
 def _reply_id(connection: Connection, conversation_id: str, parent_id: str | None) -> str:

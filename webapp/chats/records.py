@@ -124,7 +124,9 @@ class Attachment:
 class Draft:
     """What a person sends: `words` cleaned, `model` as `provider/model`, `submit_id` empty if the form had none.
 
-    A new chat takes `instructions`, and from `preset` whatever they leave open; a preset's model goes before `model`.
+    It follows the reply `parent_id`, or stands beside the message `edits`, or follows the newest message of the
+    branch that holds `at`. A new chat takes `instructions`, and from `preset` whatever they leave open; a preset's
+    model goes before `model`.
     """
 
     words: str
@@ -135,6 +137,8 @@ class Draft:
     preset: Preset | None = None
     pictures: tuple[Picture, ...] = ()
     is_temporary: bool = False
+    edits: str | None = None
+    at: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from werkzeug.routing import BaseConverter
 
 from . import (
     auth,
+    branching,
     chat,
     conversations,
     errors,
@@ -34,6 +35,7 @@ def init_app(app: Flask, house: House) -> None:
     errors.init_app(app)
     auth.init_app(app)
     app.register_blueprint(chat.blueprint)
+    app.register_blueprint(branching.blueprint)
     app.register_blueprint(instructions.blueprint)
     app.register_blueprint(exports.blueprint)
     app.register_blueprint(presets.blueprint)

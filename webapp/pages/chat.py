@@ -1,17 +1,18 @@
 """A chat: begin it, read it, go on with it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, stream_template, stream_with_context, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from .. import providers
-from ..chats import branches, history, lease, lists
+from ..chats import branches, history, lease, lists, windows
 from ..chats.records import Message
 from ..chats.text import cleaned
+from ..chats.windows import Part
 from ..web import signin
 from . import composer, fields, plain, rendering
 from .fields import Typed
@@ -45,7 +46,7 @@ def begin() -> Redirect:
 def go_on(conversation_id: str) -> Redirect:
     draft, owner = composer.draft(), _owner()
     sent = history.append(house().database, owner, conversation_id, draft, _admit(owner))
-    return _to_chat(sent.conversation_id, at=sent.message_id if draft.parent_id else None)
+    return _to_chat(sent.conversation_id, at=sent.message_id if draft.parent_id or draft.edits else None)
 
 
 @blueprint.post("/chats/<id:conversation_id>/replies/<id:reply_id>/retry")
@@ -88,20 +89,45 @@ def stop_all(conversation_id: str) -> Redirect | Response:
 
 @blueprint.get("/chats/<id:conversation_id>")
 def show(conversation_id: str) -> Response:
-    """The chat; the response stays open until its replies have settled."""
-    owner, at = _owner(), cleaned(request.args.get("at", ""))
+    """A window on the chat, or with `all` the whole branch; stays open until the replies on it have settled."""
+    owner, at, is_whole = _owner(), _asked("at"), bool(_asked("all"))
     conversation = lists.conversation(house().database, owner, conversation_id)
-    messages = branches.branch(house().database, owner, conversation_id, at)
-    page = {"conversation": conversation, "messages": messages, "at": at, "composer": _composer(messages, at)}
-    page |= {"siblings": branches.siblings(house().database, messages), "seen_from": _seen_from(messages)}
-    page |= {"is_instructed": bool(history.instructions(house().database, owner, conversation_id).set)}
-    # Last, for what fails before the response is there would not give it back.
-    seat = None if request.method == "HEAD" or all(map(_is_settled, messages)) else house().replies.seat(owner)
-    live = Live(seat, house(), owner, has_css=_has_css()) if seat else None
     if _wants_plain_text():
-        return _open(stream_with_context(plain.pieces(messages, live)), "text/plain", live)
+        return _text(owner, conversation_id, at)
+    before = "" if is_whole else _asked("before")
+    window = windows.window(house().database, owner, conversation_id, at, before)
+    page = {"conversation": conversation, "window": window, "at": at, "is_whole": is_whole}
+    page |= {"parts": _whole(owner, conversation_id, at) if is_whole else [_part(window.messages)]}
+    page |= {"composer": _composer(window.newest, is_newest=not (at or before))}
+    page |= {"is_instructed": bool(history.instructions(house().database, owner, conversation_id).set)}
+    live = _live(owner, window.tail if is_whole else window.messages)
     page |= {"live": live}
-    return _open(stream_template("chat/show.html", **page), "text/html", live) if live else Response(_whole(page))
+    if live or is_whole:
+        return _open(stream_template("chat/show.html", **page), "text/html", live)
+    return Response(render_template("chat/show.html", **page))
+
+
+def _text(owner: str, conversation_id: str, at: str) -> Response:
+    """The whole branch."""
+    window = windows.window(house().database, owner, conversation_id, at)
+    messages = (message for part in _whole(owner, conversation_id, at) for message in part.messages)
+    live = _live(owner, window.tail)
+    return _open(stream_with_context(plain.pieces(messages, live)), "text/plain", live)
+
+
+def _whole(owner: str, conversation_id: str, at: str) -> Iterator[Part]:
+    return windows.whole(house().database, branches.ids(house().database, owner, conversation_id, at))
+
+
+def _part(messages: list[Message]) -> Part:
+    return windows.part(house().database, messages)
+
+
+def _live(owner: str, messages: list[Message]) -> Live | None:
+    """For those that have not settled, if there is a seat. Last: what fails after it would not give it back."""
+    is_over = request.method == "HEAD" or all(message.is_settled for message in messages)
+    seat = None if is_over else house().replies.seat(owner)
+    return Live(seat, house(), owner, has_css=_has_css()) if seat else None
 
 
 def _open(pieces: Iterator[str], kind: str, live: Live | None) -> Response:
@@ -110,10 +136,6 @@ def _open(pieces: Iterator[str], kind: str, live: Live | None) -> Response:
     if live:
         response.call_on_close(live.seat.close)
     return response
-
-
-def _whole(page: dict[str, Any]) -> str:
-    return render_template("chat/show.html", **page)
 
 
 def _again(again: Callable[..., bool], conversation_id: str, reply_id: str) -> Redirect:
@@ -132,16 +154,6 @@ def _stopped(conversation_id: str, at: str) -> Redirect | Response:
     return _to_chat(conversation_id, at=at)
 
 
-def _seen_from(messages: list[Message]) -> str | None:
-    """The oldest message that the newest answer was made from, if older ones were left out."""
-    answers = [message for message in messages if message.role == "assistant" and message.is_settled and message.text]
-    return answers[-1].seen_from if answers else None
-
-
-def _is_settled(message: Message) -> bool:
-    return message.is_settled
-
-
 def _has_css() -> bool:
     """Text browsers show every version of a block that grows: they get each once it is closed."""
     return request.user_agent.string.startswith("Mozilla/")
@@ -151,10 +163,16 @@ def _wants_plain_text() -> bool:
     return request.accept_mimetypes.best_match(["text/html", "text/plain"], "text/html") == "text/plain"
 
 
-def _composer(messages: list[Message], at: str) -> composer.Composer:
-    last = messages[-1]
-    action = url_for(".go_on", conversation_id=last.conversation_id)
-    return composer.fresh(action, model=last.model, parent=last.id if at and last.role == "assistant" else "")
+def _composer(newest: Message, *, is_newest: bool) -> composer.Composer:
+    """Goes on after the newest message of the branch that is shown; `is_newest`: that of the whole chat then was."""
+    form = composer.fresh(url_for(".go_on", conversation_id=newest.conversation_id), model=newest.model)
+    if is_newest or newest.role != "assistant":
+        return replace(form, at=newest.id)
+    return replace(form, parent=newest.id)
+
+
+def _asked(name: str) -> str:
+    return cleaned(request.args.get(name, ""))
 
 
 def _branch(conversation_id: str) -> str:

@@ -38,19 +38,30 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Composer:
-    """What `composer.html` shows. `parent` is the reply that the message follows, if not the newest."""
+    """What `composer.html` shows.
+
+    The message follows the reply `parent`, takes the place of the message `edits`, or goes on where `at` is.
+    """
 
     action: str
     submit_id: str
     words: str = ""
     model: str = ""
     parent: str = ""
+    edits: str = ""
+    at: str = ""
     typed: Typed = NOTHING_TYPED
     is_temporary: bool = False
 
     @property
     def begins_chat(self) -> bool:
         return self.action == url_for("chat.begin")
+
+    @property
+    def place(self) -> Mapping[str, str]:
+        """Where the message goes, as hidden fields."""
+        fields = {"parent": self.parent, "edits": self.edits, "at": self.at}
+        return {name: value for name, value in fields.items() if value}
 
     @cached_property
     def presets(self) -> Mapping[str, Sequence[Preset]]:
@@ -69,8 +80,8 @@ class Composer:
         return house().settings.message_characters
 
 
-def fresh(action: str, words: str = "", model: str = "", parent: str = "", typed: Typed = NOTHING_TYPED) -> Composer:
-    return Composer(action, submit.new_id(), words, model, parent, typed)
+def fresh(action: str, words: str = "", model: str = "", typed: Typed = NOTHING_TYPED) -> Composer:
+    return Composer(action, submit.new_id(), words, model, typed=typed)
 
 
 def kept() -> Composer:
@@ -84,6 +95,8 @@ def kept() -> Composer:
             words=fields.text("message"),
             model=fields.text("model"),
             parent=fields.text("parent"),
+            edits=fields.text("edits"),
+            at=fields.text("at"),
             typed=fields.typed(with_preset=True) if request.endpoint in TELLING else NOTHING_TYPED,
             is_temporary=request.endpoint in TELLING and fields.is_ticked("temporary"),
         )
@@ -108,7 +121,8 @@ def draft() -> Draft:
     if not any(character.isprintable() for character in words.strip()):
         abort(HTTPStatus.BAD_REQUEST, "Write something first: the message is empty.")
     fields.limit("message", words, house().settings.message_characters)
-    return Draft(words, _model(), submit_id(), fields.text("parent") or None)
+    parent, edits, at = (fields.text(name) or None for name in ("parent", "edits", "at"))
+    return Draft(words, _model(), submit_id(), parent, edits=edits, at=at)
 
 
 def first_draft() -> Draft:

@@ -1,8 +1,10 @@
-"""A chat as a file, to take along."""
+"""A chat as a file, to take along. However long it is, it is sent as it is read."""
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from urllib.parse import quote
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, request, stream_with_context
 
 from ..chats import branches, exports, history, lists
 from ..chats.records import Conversation, Message
@@ -24,7 +26,7 @@ def markdown(conversation_id: str) -> Response:
 @blueprint.get("/chats/<id:conversation_id>.txt")
 def text(conversation_id: str) -> Response:
     chat = _chat(conversation_id)
-    return _file(chat, "txt", "text/plain", "".join(plain.pieces(_branch(chat), None)))
+    return _file(chat, "txt", "text/plain", plain.pieces(_branch(chat), None))
 
 
 @blueprint.get("/chats/<id:conversation_id>.json")
@@ -57,12 +59,13 @@ def _chat(conversation_id: str) -> Conversation:
     return lists.conversation(house().database, visitor.owner(), conversation_id)
 
 
-def _branch(chat: Conversation) -> list[Message]:
-    return branches.branch(house().database, visitor.owner(), chat.id, cleaned(request.args.get("at", "")))
+def _branch(chat: Conversation) -> Iterator[Message]:
+    ids = branches.ids(house().database, visitor.owner(), chat.id, cleaned(request.args.get("at", "")))
+    return chain.from_iterable(branches.read(house().database, ids))
 
 
-def _file(chat: Conversation, ending: str, kind: str, content: str) -> Response:
-    response = Response(content, mimetype=kind)
+def _file(chat: Conversation, ending: str, kind: str, pieces: Iterable[str]) -> Response:
+    response = Response(stream_with_context(iter(pieces)), mimetype=kind)
     name = f"{exports.name(chat)}.{ending}"
     called = f'filename="{name}"' if name.isascii() else f"filename*=UTF-8''{quote(name)}"  # RFC 6266
     response.headers["Content-Disposition"] = f"attachment; {called}"

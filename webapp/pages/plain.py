@@ -1,13 +1,13 @@
 """A chat as plain text, for `curl` and programs: `Accept: text/plain`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from ..chats.records import Message
 from .live import Live
 from .rendering import FLUSH, writer
 
 
-def pieces(messages: Sequence[Message], live: Live | None) -> Iterator[str]:
+def pieces(messages: Iterable[Message], live: Live | None) -> Iterator[str]:
     """Message after message, without what models thought; a live reply word by word. Ends where the page would end."""
     for message in messages:
         yield f"{writer(message)}:\n"
