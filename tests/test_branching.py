@@ -252,6 +252,13 @@ def test_a_branch_becomes_a_chat_of_its_own(alice: Person, upstream: Upstream, c
     assert alice.get("/chats").text.count(">One</a>") == 2
 
 
+def test_the_copy_of_a_temporary_chat_is_temporary(alice: Person, database: Database) -> None:
+    chat = alice.send("One", temporary="on")
+    alice.get(chat).get_data()
+    copied(alice, chat)
+    assert [row["is_temporary"] for row in rows(database, conversations)] == [True, True]
+
+
 def test_the_copy_keeps_what_was_said_when_and_by_whom_and_what_the_model_was_told(database: Database) -> None:
     sent = history.begin(database, ALICE, Draft("Hi *there*", MODEL, instructions=Instructions("Be brief.", seed=1)))
     ids = long.lengthen(database, sent.conversation_id, 250)

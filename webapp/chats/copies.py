@@ -27,6 +27,7 @@ class Source:
     leaf_id: str
     title: str
     instructions: Instructions = NOTHING
+    is_temporary: bool = False
 
 
 def copy(
@@ -66,7 +67,8 @@ def _conversation(
     now = time()
     model = connection.execute(select(messages.c.model).where(messages.c.id == source.leaf_id)).scalar_one()
     named = dict(id=sent.conversation_id, owner_id=to_owner, title=source.title, model=model)
-    return named | dict(last_seq=last_seq, created_at=now, updated_at=now) | asdict(source.instructions)
+    begun = dict(last_seq=last_seq, created_at=now, updated_at=now, is_temporary=source.is_temporary)
+    return named | begun | asdict(source.instructions)
 
 
 def _copy_messages(connection: Connection, ids: list[str], number: int, sent: Sent, new_ids: dict[str, str]) -> None:

@@ -36,7 +36,7 @@ def copy(conversation_id: str) -> Redirect:
     chat = lists.conversation(database, owner, conversation_id)
     leaf = branches.leaf(database, owner, conversation_id, fields.text("at"))
     told = history.instructions(database, owner, conversation_id)
-    source = copies.Source(conversation_id, leaf, chat.title, told)
+    source = copies.Source(conversation_id, leaf, chat.title, told, chat.is_temporary)
     admit = partial(house().limits.admit, visitor.sender(owner))
     sent = copies.copy(database, house().files, source, owner, composer.submit_id(), admit)
     return redirect(url_for("chat.show", conversation_id=sent.conversation_id), HTTPStatus.SEE_OTHER)
