@@ -1,10 +1,10 @@
 """The messages of a conversation, and the branches that they form: each follows its parent."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
-from sqlalchemy import CTE, ColumnElement, Connection, RowMapping, Select, literal_column, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, literal_column, select
 
 from ..db import Database, conversations, messages
 from . import lease, owned
@@ -100,15 +100,27 @@ def parent(connection: Connection, conversation_id: str, message_id: str) -> str
 
 def newest(connection: Connection, conversation_id: str, at: str = "") -> str:
     """The id of the newest message of all, or of those that come after `at`. Raises `NotFound`."""
-    found = connection.execute(_newest_below(conversation_id, at) if at else _newest(conversation_id)).scalar()
+    if at:
+        return _newest_below(_links(connection, conversation_id, at), at)
+    found = connection.execute(_newest(conversation_id)).scalar()
     if found is None:
         raise NotFound
     return found
 
 
+def following(connection: Connection, conversation_id: str, first_id: str, at: str) -> list[str]:
+    """The ids of the branch that holds `at`, from `first_id` in it down to its newest. Raises `NotFound`."""
+    links = _links(connection, conversation_id, first_id, at)
+    return _line(links, _newest_below(links, at), first_id)
+
+
 def path(connection: Connection, conversation_id: str, leaf_id: str, most: int = ALL) -> list[Message]:
     """The branch down to `leaf_id`, the last `most` of it. Raises `NotFound`."""
-    above = _above(conversation_id, leaf_id, most=most)
+    columns = messages.c.id, messages.c.parent_id
+    leaf = select(*columns, literal_column("1").label("depth")).where(_in(conversation_id, leaf_id))
+    above = leaf.cte("above", recursive=True)
+    up = select(*columns, above.c.depth + 1).join(above, messages.c.id == above.c.parent_id)
+    above = above.union_all(up.where(above.c.depth < most))
     rows = connection.execute(select(messages).join(above, messages.c.id == above.c.id).order_by(messages.c.seq))
     found = [_message(row) for row in rows.mappings()]
     if not found:
@@ -116,39 +128,47 @@ def path(connection: Connection, conversation_id: str, leaf_id: str, most: int =
     return found
 
 
-def line(
-    connection: Connection, conversation_id: str, leaf_id: str, first_id: str | None = None, most: int = ALL
-) -> list[str]:
-    """The ids of the branch down to `leaf_id`, from `first_id` on, else from its beginning; the first `most` of them.
+def line(connection: Connection, conversation_id: str, leaf_id: str) -> list[str]:
+    """The ids of the branch down to `leaf_id`, the oldest first. Raises `NotFound`."""
+    return _line(_links(connection, conversation_id), leaf_id)
 
-    Raises `NotFound` if `first_id` is not in that branch.
+
+def _links(connection: Connection, conversation_id: str, *ids: str) -> dict[str, str | None]:
+    """By message its parent: all from the oldest of these on, or all there are, in the order of writing.
+
+    Where the newest of a branch is far away, this is quicker than to walk. Raises `NotFound` if one of them is missing.
     """
-    above = _above(conversation_id, leaf_id, first_id)
-    found = list(connection.execute(select(above.c.id).order_by(above.c.depth.desc()).limit(most)).scalars())
-    if not found or first_id not in (None, found[0]):
+    theirs = messages.c.conversation_id == conversation_id
+    query = select(messages.c.id, messages.c.parent_id).where(theirs).order_by(messages.c.seq)
+    if ids:
+        oldest = select(func.min(messages.c.seq)).where(messages.c.id.in_(ids)).scalar_subquery()
+        query = query.where(messages.c.seq >= oldest)
+    links: dict[str, str | None] = {row.id: row.parent_id for row in connection.execute(query)}
+    if not links.keys() >= set(ids):
         raise NotFound
-    return found
+    return links
 
 
-def _above(conversation_id: str, leaf_id: str, first_id: str | None = None, most: int = ALL) -> CTE:
-    """The way up from `leaf_id`, which has the depth 1."""
-    columns = messages.c.id, messages.c.parent_id
-    leaf = select(*columns, literal_column("1").label("depth")).where(_in(conversation_id, leaf_id))
-    above = leaf.cte("above", recursive=True)
-    up = select(*columns, above.c.depth + 1).join(above, messages.c.id == above.c.parent_id)
-    return above.union_all(up.where(above.c.depth < most, above.c.id != (first_id or "")))
+def _newest_below(links: Mapping[str, str | None], at: str) -> str:
+    below = {at: None}
+    for message_id, parent_id in links.items():
+        if parent_id in below:
+            below[message_id] = None
+    return next(reversed(below))
+
+
+def _line(links: Mapping[str, str | None], leaf_id: str, first_id: str | None = None) -> list[str]:
+    upwards = [leaf_id]
+    while upwards[-1] != first_id and (parent_id := links.get(upwards[-1])):
+        upwards.append(parent_id)
+    if leaf_id not in links or first_id not in (None, upwards[-1]):
+        raise NotFound
+    return upwards[::-1]
 
 
 def _newest(conversation_id: str) -> Select[str]:
     query = select(messages.c.id).where(messages.c.conversation_id == conversation_id)
     return query.order_by(messages.c.seq.desc()).limit(1)
-
-
-def _newest_below(conversation_id: str, message_id: str) -> Select[str]:
-    columns = messages.c.id, messages.c.seq
-    below = select(*columns).where(_in(conversation_id, message_id)).cte("below", recursive=True)
-    below = below.union_all(select(*columns).join(below, messages.c.parent_id == below.c.id))
-    return select(below.c.id).order_by(below.c.seq.desc()).limit(1)
 
 
 def _in_order(database: Database, conversation_id: str) -> Iterator[Message]:

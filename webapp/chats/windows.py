@@ -1,7 +1,9 @@
 """The part of a branch that a page shows: its tail, or as many messages around or above one of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from sqlalchemy import Connection
 
 from ..db import Database
 from . import branches, owned
@@ -20,7 +22,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Window:
-    """At most `PAGE` messages of a branch that ends with `tail`, and the ids of the first that follow on them."""
+    """At most `PAGE` messages of a branch that ends with `tail`, and the ids of those that follow on them."""
 
     messages: list[Message]
     tail: list[Message]
@@ -55,18 +57,28 @@ def window(database: Database, owner: str, conversation_id: str, at: str = "", b
     """
     with database.read() as connection:
         owned.check(connection, owner, conversation_id)
-        leaf_id = branches.newest(connection, conversation_id, at or before)
-        line = branches.line(connection, conversation_id, leaf_id, before or at or leaf_id, 2 * PAGE)
+        if not (at or before):
+            return _tail(connection, conversation_id, branches.newest(connection, conversation_id))
+        line = branches.following(connection, conversation_id, before or at, at or before)
+        tail = _tail(connection, conversation_id, line[-1])
         if before:
             *shown, _ = branches.path(connection, conversation_id, before, PAGE + 1)
-        elif len(line) > PAGE:
-            shown = branches.path(connection, conversation_id, line[PAGE // 2], PAGE)
-            line = line[PAGE // 2 + 1 :]
-        else:
-            shown, line = branches.path(connection, conversation_id, leaf_id, PAGE), []
-        if not shown:
-            raise NotFound
-        return Window(shown, branches.path(connection, conversation_id, leaf_id, PAGE) if line else shown, line)
+            return replace(tail, messages=_some(shown), following=line)
+        if len(line) <= PAGE:
+            return tail
+        shown = branches.path(connection, conversation_id, line[PAGE // 2], PAGE)
+        return replace(tail, messages=shown, following=line[PAGE // 2 + 1 :])
+
+
+def _tail(connection: Connection, conversation_id: str, leaf_id: str) -> Window:
+    tail = branches.path(connection, conversation_id, leaf_id, PAGE)
+    return Window(tail, tail)
+
+
+def _some(messages: list[Message]) -> list[Message]:
+    if not messages:
+        raise NotFound
+    return messages
 
 
 def whole(database: Database, ids: list[str]) -> Iterator[Part]:
