@@ -13,12 +13,13 @@ from tests.support import long
 from tests.support.databases import count, rows
 from tests.support.pages import Page
 from tests.support.people import Person, submit_id
-from webapp.chats import attachments, branches, copies, history, lease, lists
+from webapp.chats import attachments, branches, copies, history, lease, lists, passages
 from webapp.chats.copies import Source
 from webapp.chats.files import Files
 from webapp.chats.instructions import NOTHING, Instructions
 from webapp.chats.records import Draft, Gone, Message, NotFound, Picture, Said
 from webapp.db import Database, conversations, messages
+from webapp.db import passages as found_by_search
 
 ALICE, MALLORY = "a" * 32, "f" * 32
 MODEL = "voigpt/gpt-3.5-turbo"
@@ -275,6 +276,17 @@ def test_the_copy_keeps_what_was_said_when_and_by_whom_and_what_the_model_was_to
     assert [row["seq"] for row in rows(database, messages) if row["conversation_id"] == chat] == list(range(1, 253))
     assert history.instructions(database, ALICE, chat) == Instructions("Be brief.", seed=1)
     assert lists.conversation(database, ALICE, chat).title == "Hi *there*"
+
+
+def test_what_was_copied_is_found_too(database: Database) -> None:
+    chat, _ = long.begin(database, ALICE, 4)
+    while passages.index(database):
+        pass
+    copy = own_copy(database, chat)
+    while passages.index(database):
+        pass
+    indexed = [row["conversation_id"] for row in rows(database, found_by_search)]
+    assert indexed.count(copy) == indexed.count(chat) > 0
 
 
 def test_a_double_click_is_one_copy_for_ever(database: Database) -> None:

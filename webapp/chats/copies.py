@@ -81,7 +81,8 @@ def _copy_messages(connection: Connection, ids: list[str], number: int, sent: Se
 
 def _copied(row: RowMapping, sent: Sent, new_ids: dict[str, str]) -> dict[str, Any]:
     pointers = {name: new_ids.get(row[name]) for name in ("id", "parent_id", "seen_from")}
-    copied = dict(row) | pointers | {"conversation_id": sent.conversation_id, "waiting_since": None} | lease.NOBODYS
+    own = {"conversation_id": sent.conversation_id, "waiting_since": None, "is_indexed": False}
+    copied = dict(row) | pointers | own | lease.NOBODYS
     if row["status"] in ("waiting", "live"):
         copied |= {"status": "interrupted", "problem": UNFINISHED, "settled_at": time()}
     return copied
