@@ -12,9 +12,11 @@ from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Pag
 from tests.providers.django_site import Site, django_site
 from tests.providers.upstream import Answer as UpstreamAnswer
 from tests.providers.upstream import Upstream, openai, voigpt
+from tests.support import long
 from tests.support.held import held
 from tests.support.servers import Voichat
 from tests.support.visitors import Answer, Visitor
+from webapp.db import Database
 
 pytestmark = pytest.mark.browser
 
@@ -286,6 +288,55 @@ def test_a_long_chat_opens_at_its_newest_line(alice: Page, upstream: Upstream) -
         expect(alice.get_by_text("Line 0", exact=True)).not_to_be_in_viewport()
         expect(alice.get_by_role("button", name="Send")).to_be_in_viewport()
         alice.reload()
+
+
+# Branches
+
+
+def test_alice_edits_a_message_goes_back_to_the_old_one_goes_on_there_and_copies_it(
+    alice: Page, voichat: Voichat, upstream: Upstream
+) -> None:
+    for words in ("One", "Two"):
+        send(alice, words)
+        expect(reply(alice).locator(".text")).to_have_text("Hello.")
+    alice.reload()
+    alice.get_by_role("link", name="Edit this message").last.click()
+    expect(alice.get_by_label("Message", exact=True)).to_have_value("Two")
+    send(alice, "Second")
+    expect(alice.locator(".versions span")).to_have_text("2 / 2")
+    expect(reply(alice).locator(".text")).to_have_text("Hello.")
+    alice.get_by_role("link", name="Previous version").click()
+    expect(alice.locator(".versions span")).to_have_text("1 / 2")
+    send(alice, "Three")
+    expect(reply(alice).locator(".text")).to_have_text("Hello.")
+    said = alice.locator("article[data-role=user] .text")
+    expect(said).to_have_text(["One", "Two", "Three"])
+    last = upstream.asked_for("POST")[-1].json["messages"]
+    assert [message["content"] for message in last][::2] == ["One", "Two", "Three"]
+    before = alice.url
+    alice.get_by_text("This chat").click()
+    alice.get_by_role("button", name="Copy as a new chat").click()
+    expect(said).to_have_text(["One", "Two", "Three"])
+    expect(alice.get_by_role("navigation", name="Versions")).to_have_count(0)
+    assert alice.url.partition("?")[0] != before.partition("?")[0]
+    alice.goto(f"{voichat.url}/chats")
+    expect(alice.get_by_role("link", name="One", exact=True)).to_have_count(2)
+
+
+@on_sqlite
+def test_alice_reads_a_long_chat_upwards_and_her_place_is_in_view(alice: Page, database: Database) -> None:
+    send(alice, "One")
+    expect(reply(alice).locator(".text")).to_have_text("Hello.")
+    ids = long.lengthen(database, alice.url.rpartition("/")[2], 200)
+    alice.goto(f"{alice.url}?at={ids[100]}#{ids[100]}")
+    expect(alice.locator(f"article[id='{ids[100]}']")).to_be_in_viewport()
+    alice.get_by_role("link", name="Earlier messages").click()
+    expect(alice.locator("article").last).to_be_in_viewport()
+    last = alice.locator("article").last.get_attribute("id") or ""
+    alice.get_by_role("link", name="Later messages").click()
+    expect(alice.locator(f"article[id='{ids[ids.index(last) + 1]}']")).to_be_in_viewport()
+    alice.get_by_role("link", name="Newest messages").click()
+    expect(alice.locator(f"article[id='{ids[-1]}']")).to_be_in_viewport()
 
 
 # Every page
