@@ -143,7 +143,7 @@ def _links(connection: Connection, conversation_id: str, *ids: str) -> dict[str,
     if ids:
         oldest = select(func.min(messages.c.seq)).where(messages.c.id.in_(ids)).scalar_subquery()
         query = query.where(messages.c.seq >= oldest)
-    links: dict[str, str | None] = {row.id: row.parent_id for row in connection.execute(query)}
+    links: dict[str, str | None] = dict(connection.execute(query).all())
     if not links.keys() >= set(ids):
         raise NotFound
     return links
