@@ -15,16 +15,23 @@ from tests.support.routes import (
     CHAT,
     CONTINUE,
     COPY,
+    DELETE_ALL,
+    DELETE_CHAT,
     DELETE_PRESET,
+    DELETED,
     EDIT,
+    ERASE,
     EXPORTS,
     FORMS,
     KEEP,
     MESSAGE_FILES,
     MESSAGES,
     MODEL,
+    PIN,
     PRESET,
     REGENERATE,
+    RENAME,
+    RESTORE_CHAT,
     RETRY,
     REVOKE,
     SETTINGS,
@@ -69,6 +76,7 @@ OPEN_TO_SEND = Row(303, 303, 303, 303)
 OWNERS_PAGE = Row(200, 404, 404, 404)
 OWNERS_FORM = Row(303, 404, 404, 404)
 SHARED_PAGE = Row(200, 200, 404, 200, is_link=True)
+OWN_FORM = Row(303, 303, 303, 404)
 NOWHERE = Row(404, 404, 404, 404)
 WRONG_VERB = Row(405, 405, 405, 405)
 
@@ -87,6 +95,10 @@ TABLE = {
     SETTINGS: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "POST": OWNERS_FORM, "OPTIONS": PUBLIC},
     "/presets": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OPEN_TO_SEND, "OPTIONS": PUBLIC},
     DELETE_PRESET: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
+    RENAME: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "POST": OWNERS_FORM, "OPTIONS": PUBLIC},
+    **{rule: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC} for rule in (PIN, DELETE_CHAT, RESTORE_CHAT, ERASE)},
+    DELETE_ALL: {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OWN_FORM, "OPTIONS": PUBLIC},
+    DELETED: {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OWN_FORM, "OPTIONS": PUBLIC},
     PRESET: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "POST": OWNERS_FORM, "OPTIONS": PUBLIC},
     "/shares": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
     SHARE: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "POST": OWNERS_FORM, "OPTIONS": PUBLIC},
@@ -131,6 +143,7 @@ def answers(world: World, rule: str, verb: str) -> dict[tuple[str, str], TestRes
         sent = form(FORMS.get(rule, {}), thing) if verb == "POST" else None
         found[role, name] = world.ask(role, verb, filled(rule, thing), data=sent)
         world.settle()
+        world.mend()
     return found
 
 

@@ -59,14 +59,15 @@ def links(page: TestResponse) -> list[str]:
 
 
 def marks(world: World, owner_id: str) -> set[str]:
-    """Every id and word in the database that is this owner's alone."""
+    """Every id and word in the database that is this owner's alone; of a deleted chat there is but its title."""
     chats = {row["id"]: row for row in rows(world.database, conversations) if row["owner_id"] == owner_id}
-    said = [row for row in rows(world.database, messages) if row["conversation_id"] in chats]
+    opened = {name for name, row in chats.items() if row["deleted_at"] is None}
+    said = [row for row in rows(world.database, messages) if row["conversation_id"] in opened]
     words = [word for row in said for word in re.findall("[0-9a-f]{16}", row["text"])]
     titles = [row["title"] for row in chats.values()]
     kept = [row for row in rows(world.database, presets) if row["owner_id"] == owner_id]
     of_presets = {row[name] for row in kept for name in ("id", "name", "system")}
-    shared = [row for row in rows(world.database, shares) if row["conversation_id"] in chats]
+    shared = [row for row in rows(world.database, shares) if row["conversation_id"] in opened]
     links = {row["id"] for row in shared if not row["ends_at"]}
     of_messages = {row[name] for row in said for name in ("id", "text")}
     return {owner_id, *chats, *titles, *words, *of_presets, *links, *of_messages}

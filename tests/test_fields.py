@@ -15,6 +15,7 @@ from tests.support.routes import (
     CONTINUE,
     COPY,
     DELETE_PRESET,
+    DELETED,
     FORMS,
     MESSAGES,
     QUERIES,
@@ -41,6 +42,11 @@ OTHERS = {
     "preset": MADE_UP,
     "temporary": "",
     "version": MADE_UP,
+    "pinned": "",
+    "to": "chat",
+    "before": "9e8",
+    "restore": "1.5",
+    "until": "1.5",
     "name": "Rambling",
     "system": "Be long.",
     "temperature": "1.5",
@@ -82,6 +88,8 @@ def effect(
 ) -> list[str]:
     """What a request to a new chat of Alice's answers and stores, without what is different in each such chat."""
     thing = world.chat("owner")
+    if rule == DELETED:
+        world.bin(thing)
     names = {
         world.owner_id(thing): "Alice",
         world.owner_id(world.mallorys): "Mallory",
@@ -96,6 +104,7 @@ def effect(
     path = f"{filled(rule, thing)}?{filled_in(query or [], thing)}"
     changed = changes(world.database, lambda: answers.append(world.ask("owner", "POST", path, **sent)))
     world.settle()
+    world.mend()
     world.delete(thing)
     world.delete_presets(changed.get("presets", []))
     stored = [f"{table} {row}" for table, rows in changed.items() for row in rows]
@@ -149,6 +158,7 @@ def test_a_form_has_no_field_that_the_table_does_not_name(world: World, asked: s
         asked.clear()
         world.ask("owner", "POST", filled(rule, thing), data=form(fields, thing))
         world.settle()
+        world.mend()
         found |= asked
     assert found == FORMS[rule].keys()
 

@@ -5,7 +5,7 @@ from functools import partial
 from flask import Flask
 
 from . import cli, pages, providers, providers_file
-from .chats import attachments, expiry, shares
+from .chats import attachments, deleted, expiry, shares
 from .chats.files import Files
 from .chats.housekeeping import Chore, Housekeeping
 from .chats.indexer import Indexer
@@ -50,6 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     chores: list[Chore] = [
         sessions.forget,
         partial(attempts.forget, database),
+        partial(deleted.purge, database),
         partial(expiry.temporary, database),
         partial(expiry.old, database, settings.retention_days),
         partial(attachments.sweep, database, files),

@@ -11,6 +11,9 @@ STOP, STOP_ALL = f"{REPLY_OF}/stop", f"{CHAT}/stop"
 EDIT, COPY = f"{MESSAGES}/<id:message_id>/edit", f"{CHAT}/copy"
 SETTINGS = f"{CHAT}/settings"
 KEEP = f"{CHAT}/keep"
+RENAME, PIN = f"{CHAT}/rename", f"{CHAT}/pin"
+DELETE_CHAT, RESTORE_CHAT, ERASE = f"{CHAT}/delete", f"{CHAT}/restore", f"{CHAT}/erase"
+DELETE_ALL, DELETED = "/chats/delete", "/chats/deleted"
 EXPORTS = [f"{CHAT}.{ending}" for ending in ("md", "txt", "json")]
 MESSAGE_FILES = [f"{MESSAGES}/<id:message_id>.{ending}" for ending in ("md", "txt")]
 PRESET = "/presets/<id:preset_id>"
@@ -18,7 +21,7 @@ DELETE_PRESET = f"{PRESET}/delete"
 SHARE, REVOKE = f"{CHAT}/share", f"{CHAT}/shares/<id:share_id>/revoke"
 SHARED = "/shares/<id:share_id>"
 
-REPLY, NEW = "<reply_id>", "<new>"
+REPLY, NEW, ZEROS = "<reply_id>", "<new>", "0" * 32
 TOLD = {"system": "Be brief.", "temperature": "0.5", "top_p": "", "max_tokens": "", "seed": ""}
 NOWHERE = {"parent": "", "edits": "", "at": ""}
 
@@ -41,6 +44,13 @@ FORMS = {
     STOP_ALL: {"at": REPLY},
     KEEP: {"at": REPLY},
     SETTINGS: {"version": "<version>", **TOLD},
+    RENAME: {"name": "Better", "version": "<title_version>"},
+    PIN: {"pinned": "1", "to": "list", "before": "9e9"},
+    DELETE_CHAT: {"before": "9e9"},
+    RESTORE_CHAT: {"to": "list", "before": "9e9"},
+    DELETE_ALL: {},
+    DELETED: {"restore": "<moment>", "until": "<moment>"},
+    ERASE: {},
     "/presets": {"name": "Terse", "model": MODEL, "submit_id": NEW, **TOLD},
     PRESET: {"name": "Terse", "model": MODEL, "version": "<preset_version>", **TOLD},
     DELETE_PRESET: {},
@@ -52,7 +62,10 @@ SIGN_IN_FORMS = {"/login", "/logout", "/forget"}
 QUERIES = {
     "/": {"q": "Hi", "preset": "<preset_id>"},
     "/static/<path:filename>": {"v": "1"},
-    "/chats": {"before": "9e9"},
+    "/chats": {"before": f"9000000000.0-{ZEROS}", "deleted": "<conversation_id>", "deleted_at": "1.5"},
+    DELETE_ALL: {},
+    DELETED: {"before": f"9000000000.0-{ZEROS}"},
+    RENAME: {},
     CHAT: {"at": REPLY, "before": REPLY, "all": "1"},
     EDIT: {},
     SETTINGS: {},

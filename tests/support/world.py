@@ -15,12 +15,14 @@ from werkzeug.test import TestResponse
 from tests.support.databases import rows
 from tests.support.pages import Page
 from tests.support.people import Person
-from tests.support.routes import REVOKE, SHARE, SHARED
+from tests.support.routes import DELETE_CHAT, ERASE, RESTORE_CHAT, REVOKE, SHARE, SHARED
 from webapp.chats import lease
 from webapp.chats.instructions import NOTHING, Instructions, Preset, version
 from webapp.db import Database, conversations, messages, metadata, presets, shares
 
 MADE_UP = "0" * 32
+MOMENT = float(int(time()))
+OF_THE_DELETED = (DELETE_CHAT, RESTORE_CHAT, ERASE)
 ROLES = ("owner", "stranger", "nobody", "guesser")
 Dump = dict[str, list[dict[str, Any]]]
 
@@ -36,7 +38,10 @@ class Thing:
     share_id: str = MADE_UP
     version: str = ""
     preset_version: str = ""
-    """What the forms of its instructions and of its preset bring back."""
+    title_version: str = ""
+    """What the forms of its instructions, of its preset and of its title bring back."""
+    moment: str = ""
+    """When it was deleted by those tests that delete it."""
     message_id: str = MADE_UP
     """The first question, to which the reply is."""
 
@@ -51,12 +56,15 @@ class World:
         self.app = app
         self.alice, self.mallory = Person(app), Person(app)
         self.alices, self.mallorys = self.chat("owner"), self.chat("stranger")
-        other, self.deleted = self.chat("owner"), self.chat("owner")
+        other, self.deleted, self.binned = self.chat("owner"), self.chat("owner"), self.chat("owner")
         self.delete(self.deleted)
+        self.bin(self.binned, MOMENT - 1)
+        self._as_it_was = rows(self.database, conversations)
         self.chats = {
             "Alice's": self.alices,
             "Mallory's": self.mallorys,
             "deleted": replace(self.deleted, role=""),
+            "deleted a moment ago": replace(self.binned, role="", preset_id=MADE_UP),
             "made up": Thing(),
         }
         self.wrong_parents = {
@@ -99,14 +107,15 @@ class World:
     def things(self, rule: str) -> dict[str, Thing]:
         """By name, all that a rule's address may be filled with."""
         if "<id:" not in rule:
-            return {"": Thing()}
+            return {"": Thing(moment=str(MOMENT))}
         if rule.startswith(SHARED):
             return self.chats | {name: replace(thing, role="") for name, thing in self.ended.items()}
         if "<id:share_id>" in rule:
             return self.chats | self.ended | self.wrong_shares
         if "<id:message_id>" in rule:
             return self.chats | {name: thing for name, thing in self.wrong_parents.items() if "question" not in name}
-        return self.chats | (self.wrong_parents if rule.count("<id:") > 1 else {})
+        binned = {"deleted a moment ago": self.binned} if rule in OF_THE_DELETED else {}
+        return self.chats | binned | (self.wrong_parents if rule.count("<id:") > 1 else {})
 
     def chat(self, role: str) -> Thing:
         """Two turns in words that nobody can guess, a preset, a link. The first reply, which failed, is the thing's."""
@@ -119,8 +128,9 @@ class World:
         person.post("/presets", name=f"Preset {words}", system=f"Prompt {words}")
         kept = next(row["id"] for row in rows(self.database, presets) if words in row["name"])
         preset = Preset(kept, f"Preset {words}", "", Instructions(f"Prompt {words}"))
-        thing = Thing(chat.rpartition("/")[2], reply, role, kept, MADE_UP, version(NOTHING), version(preset), question)
-        return replace(thing, share_id=self.share(thing))
+        versions = {"preset_version": version(preset), "title_version": version(f"First {words}")}
+        made = Thing(chat.rpartition("/")[2], reply, role, kept, message_id=question, moment=str(MOMENT))
+        return replace(made, version=version(NOTHING), share_id=self.share(made), **versions)
 
     def share(self, thing: Thing) -> str:
         """A link to the chat as it goes on."""
@@ -150,6 +160,21 @@ class World:
         with self.database.write() as connection:
             connection.execute(delete(conversations).where(conversations.c.id == thing.conversation_id))
             connection.execute(delete(presets).where(presets.c.id == thing.preset_id))
+
+    def bin(self, thing: Thing, moment: float = MOMENT) -> None:
+        """Delete it so that it can be restored."""
+        with self.database.write() as connection:
+            chat = update(conversations).where(conversations.c.id == thing.conversation_id)
+            connection.execute(chat.values(deleted_at=moment))
+
+    def mend(self) -> None:
+        """Each chat of the world is again called, pinned and deleted as it was, and there are no others."""
+        known = [row["id"] for row in self._as_it_was]
+        with self.database.write() as connection:
+            connection.execute(delete(conversations).where(conversations.c.id.not_in(known)))
+            for row in self._as_it_was:
+                kept = {name: row[name] for name in ("title", "pinned_at", "deleted_at")}
+                connection.execute(update(conversations).where(conversations.c.id == row["id"]).values(kept))
 
     def delete_presets(self, found: list[dict[str, Any]]) -> None:
         with self.database.write() as connection:

@@ -86,7 +86,7 @@ class Preset:
     instructions: Instructions = NOTHING
 
 
-def version(shown: Instructions | Preset) -> str:
+def version(shown: Instructions | Preset | str) -> str:
     """Tells one state of it from another: what a form brings back to say what it was made from."""
     return sha256(repr(shown).encode()).hexdigest()
 

@@ -1,21 +1,35 @@
 """Whose a conversation is: owner and id are looked up together, and what is not yours is not there."""
 
-from sqlalchemy import ColumnElement, Connection, select
+from time import time
+
+from sqlalchemy import ColumnElement, Connection, or_, select
 
 from ..db import conversations
 from .records import NotFound
 
+KEPT_DAYS = 7
+DAY = 86400.0
+
 
 def mine(owner: str, conversation_id: str) -> ColumnElement[bool]:
     """The owner's conversation, unless it was deleted."""
-    is_theirs = (conversations.c.id == conversation_id) & (conversations.c.owner_id == owner)
-    return is_theirs & conversations.c.deleted_at.is_(None)
+    return _named(owner, conversation_id) & conversations.c.deleted_at.is_(None)
+
+
+def mine_or_deleted(owner: str, conversation_id: str) -> ColumnElement[bool]:
+    """The owner's conversation, also one that was deleted and can be restored."""
+    return _named(owner, conversation_id) & or_(conversations.c.deleted_at.is_(None), _is_restorable())
 
 
 def listed(owner: str) -> ColumnElement[bool]:
     """All of the owner's conversations that lists, searches and archives hold."""
     is_theirs = (conversations.c.owner_id == owner) & conversations.c.deleted_at.is_(None)
     return is_theirs & ~conversations.c.is_temporary
+
+
+def deleted(owner: str) -> ColumnElement[bool]:
+    """All of the owner's conversations that were deleted and can be restored: for `KEPT_DAYS`."""
+    return (conversations.c.owner_id == owner) & _is_restorable()
 
 
 def check(connection: Connection, owner: str, conversation_id: str) -> None:
@@ -29,3 +43,11 @@ def lock(connection: Connection, owner: str, conversation_id: str) -> None:
     query = select(conversations.c.id).where(mine(owner, conversation_id)).with_for_update()
     if connection.execute(query).first() is None:
         raise NotFound
+
+
+def _named(owner: str, conversation_id: str) -> ColumnElement[bool]:
+    return (conversations.c.id == conversation_id) & (conversations.c.owner_id == owner)
+
+
+def _is_restorable() -> ColumnElement[bool]:
+    return conversations.c.deleted_at > time() - KEPT_DAYS * DAY

@@ -24,7 +24,9 @@ class Conversation:
     id: str
     title: str
     updated_at: float
-    is_temporary: bool
+    is_temporary: bool = False
+    pinned_at: float | None = None
+    deleted_at: float | None = None
 
     @property
     def goes_at(self) -> float:

@@ -8,6 +8,7 @@ from . import (
     branching,
     chat,
     conversations,
+    deleted,
     errors,
     exports,
     instructions,
@@ -40,6 +41,7 @@ def init_app(app: Flask, house: House) -> None:
     app.register_blueprint(exports.blueprint)
     app.register_blueprint(presets.blueprint)
     app.register_blueprint(conversations.blueprint)
+    app.register_blueprint(deleted.blueprint)
     app.register_blueprint(temporary.blueprint)
     app.jinja_env.globals.update(has_shares=house.settings.shares)
     if house.settings.shares:

@@ -69,9 +69,9 @@ def page(status: int, sentence: str = "", next_step: str = "") -> tuple[str, int
 
 
 def words() -> str:
-    """What the person wrote: a message, or else a system prompt."""
+    """What the person wrote: a message, or else a system prompt, or a name."""
     try:
-        return next((fields.text(name) for name in ("message", "system") if name in request.form), "")
+        return next((fields.text(name) for name in ("message", "system", "name") if name in request.form), "")
     except HTTPException:
         return ""
 

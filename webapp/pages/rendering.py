@@ -1,7 +1,8 @@
 """What templates need to show a message: its HTML, its time, its model, and where a page is flushed."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime
+from time import time as now
 
 from flask import Flask, g
 from markupsafe import Markup
@@ -35,10 +36,13 @@ def local_time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds).astimezone()
 
 
+def today() -> date:
+    return local_time(now()).date()
+
+
 def clock(time: datetime) -> str:
     """The hour, and the day unless it is today."""
-    is_today = time.date() == datetime.now(time.tzinfo).date()
-    return time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
+    return time.strftime("%H:%M" if time.date() == today() else "%Y-%m-%d %H:%M")
 
 
 def grouped(number: int) -> str:
