@@ -100,7 +100,7 @@ conversations = Table(
     "conversations",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("owner_id", String(32), nullable=False),
+    Column("owner_id", String(32), nullable=False, index=True),
     Column("title", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("last_seq", Integer, nullable=False),
@@ -111,13 +111,20 @@ conversations = Table(
     Column("deleted_at", Double),
     Column("is_temporary", Boolean, nullable=False, server_default=false()),
     Column("is_indexed", Boolean, nullable=False, server_default=false()),
-    Index("ix_conversations_owner_id_updated_at", "owner_id", "updated_at"),
 )
 TEMPORARY = text("conversations.is_temporary")
 _TEMPORARY = text("is_temporary")
+# As each of the two spells it; only then can it prove that the index serves the list of a person's conversations.
+_LISTED = text("deleted_at IS NULL AND is_temporary = 0"), text("deleted_at IS NULL AND NOT is_temporary")
 _PINNED, _DELETED = text("pinned_at IS NOT NULL"), text("deleted_at IS NOT NULL")
 Index("ix_conversations_pinned", conversations.c.owner_id, sqlite_where=_PINNED, postgresql_where=_PINNED)
 Index("ix_conversations_deleted", conversations.c.deleted_at, sqlite_where=_DELETED, postgresql_where=_DELETED)
+Index(
+    "ix_conversations_listed",
+    *(conversations.c[name] for name in ("owner_id", "updated_at", "id")),
+    sqlite_where=_LISTED[0],
+    postgresql_where=_LISTED[1],
+)
 Index("ix_conversations_temporary", conversations.c.updated_at, sqlite_where=_TEMPORARY, postgresql_where=_TEMPORARY)
 
 messages = Table(

@@ -344,6 +344,10 @@ class Settings:
         return self.auth == "open" and not is_loopback(self.bind.host)
 
     @property
+    def can_sign_out(self) -> bool:
+        return self.auth == "password" or bool(self.auth == "proxy" and self.sign_out_url)
+
+    @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data / 'voichat.sqlite3'}"
 

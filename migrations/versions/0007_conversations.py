@@ -10,6 +10,7 @@ PINNED = sa.text("pinned_at IS NOT NULL")
 DELETED = sa.text("deleted_at IS NOT NULL")
 TEMPORARY = sa.text("is_temporary")
 FIRST = sa.text("parent_id IS NULL")
+LISTED = sa.text("deleted_at IS NULL AND is_temporary = 0"), sa.text("deleted_at IS NULL AND NOT is_temporary")
 
 
 def upgrade() -> None:
@@ -28,6 +29,10 @@ def extend_conversations() -> None:
     op.create_index("ix_conversations_updated_at", table, ["updated_at"])
     op.create_index("ix_conversations_pinned", table, ["owner_id"], sqlite_where=PINNED, postgresql_where=PINNED)
     op.create_index("ix_conversations_deleted", table, ["deleted_at"], sqlite_where=DELETED, postgresql_where=DELETED)
+    op.drop_index("ix_conversations_owner_id_updated_at", table)
+    op.create_index("ix_conversations_owner_id", table, ["owner_id"])
+    in_order = ["owner_id", "updated_at", "id"]
+    op.create_index("ix_conversations_listed", table, in_order, sqlite_where=LISTED[0], postgresql_where=LISTED[1])
     op.create_index(
         "ix_conversations_temporary", table, ["updated_at"], sqlite_where=TEMPORARY, postgresql_where=TEMPORARY
     )

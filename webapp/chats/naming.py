@@ -17,4 +17,4 @@ def rename(database: Database, owner: str, conversation_id: str, title: str, see
             raise NotFound
         if seen and version(now) not in (seen, version(title)):
             raise Changed(now)
-        connection.execute(update(conversations).where(mine).values(title=title))
+        connection.execute(update(conversations).where(mine).values(title=title, is_indexed=False))

@@ -17,6 +17,7 @@ from . import (
     rendering,
     shared,
     sharing,
+    sidebar,
     temporary,
 )
 from .house import House
@@ -33,6 +34,7 @@ def init_app(app: Flask, house: House) -> None:
     app.jinja_env.globals.update(retention_days=house.settings.retention_days)
     app.url_map.converters["id"] = IdConverter
     rendering.init_app(app)
+    sidebar.init_app(app)
     errors.init_app(app)
     auth.init_app(app)
     app.register_blueprint(chat.blueprint)

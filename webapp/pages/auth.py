@@ -60,9 +60,9 @@ def logout() -> Redirect:
     match signin.kind():
         case Password() as password:
             password.sign_out()
-            return _see(url_for(".login"))
+            return _and_clear(_see(url_for(".login")))
         case Proxy() if house().settings.sign_out_url:
-            return _see(house().settings.sign_out_url)
+            return _and_clear(_see(house().settings.sign_out_url))
     abort(HTTPStatus.NOT_FOUND)
 
 
@@ -80,7 +80,7 @@ def forget() -> Redirect:
     if owner and "chats" in request.form and signin.is_welcome():
         history.delete_all(house().database, owner)
     sessions.end()
-    return _see(url_for("chat.new"))
+    return _and_clear(_see(url_for("chat.new")))
 
 
 def _turned_away(_error: NotSignedIn) -> ResponseReturnValue:
@@ -154,6 +154,12 @@ def _where_to_send() -> str:
     if composer.kept().words.strip() or not named:
         return request.path
     return next(f"/{place}/{named[name]}" for name, place in PLACES.items() if name in named)
+
+
+def _and_clear(answer: Redirect) -> Redirect:
+    """The browser keeps no page of ours for Back; one that came by plain http from elsewhere does not obey."""
+    answer.headers["Clear-Site-Data"] = '"cache"'
+    return answer
 
 
 def _see(address: str) -> Redirect:

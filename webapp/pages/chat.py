@@ -30,7 +30,9 @@ def new() -> Response:
     form = composer.fresh(url_for(".begin"), words, typed=Typed(preset=cleaned(request.args.get("preset", ""))))
     page = Response(render_template("chat/new.html", composer=form, has_model=providers.has_model()))
     # With no-store, Back would fetch another submit id for the words that the browser restores, and Send send twice.
-    page.headers["Cache-Control"] = "private, no-cache"
+    # But where somebody can sign out, Back must not bring back the titles beside the form.
+    if not house().settings.can_sign_out:
+        page.headers["Cache-Control"] = "private, no-cache"
     return page
 
 
