@@ -87,8 +87,8 @@ def test_alice_reads_the_reply_goes_on_and_finds_the_chat_in_her_list(
     assert composer_is_below_the_messages(tab)
     chat = tab.url
     tab.open(f"{voichat.url}/chats")
-    tab.wait_for(".conversations a", ["One"])
-    tab.press(".conversations a")
+    tab.wait_for(".conversations li > a", ["One"])
+    tab.press(".conversations li > a")
     tab.wait_for(TEXTS, ["One\nline", "Hello.", "Two", "Hello."])
     assert tab.url == chat
     stranger = mallory.tab()
@@ -127,7 +127,7 @@ def test_a_double_click_on_send_is_one_message_and_stays_one_after_back_and_send
     tab.wait_until(lambda: tab.attribute(LAST, "data-status") == "complete")
     assert tab.text(TEXTS) == ["Hi", "Hello."]
     tab.open(f"{voichat.url}/chats")
-    tab.wait_for(".conversations a", ["Hi"])
+    tab.wait_for(".conversations li > a", ["Hi"])
     assert asked(upstream) == 1
 
 

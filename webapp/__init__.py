@@ -12,6 +12,7 @@ from .chats.indexer import Indexer
 from .chats.lease import Caps
 from .chats.replies import Replies
 from .chats.tidying import Tidying
+from .chats.titles import Titles
 from .db import Database
 from .pages.house import House
 from .settings import ROOT, Settings, load, secret_key
@@ -45,6 +46,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         seats=settings.seats,
         seats_each=settings.seats_each,
         budget=upstreams.context,
+        titles=Titles(database, upstreams.complete, upstreams.is_language_model)
+        if settings.titles == "model"
+        else None,
     )
     limits = Limits(settings.limit_owner, settings.limit_address, settings.limit_everybody)
     chores: list[Chore] = [

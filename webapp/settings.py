@@ -174,6 +174,14 @@ class Settings:
             shown="the first upstream's first model",
         )
     )
+    titles: str = field(
+        metadata=_row(
+            "VOICHAT_TITLES",
+            "words",
+            one_of("words", "model"),
+            "What a new chat is called: its first `words`, or, by one more short call, what its `model` makes of it.",
+        )
+    )
     providers_toml: Path | None = field(
         metadata=_row(
             "VOICHAT_PROVIDERS_FILE",

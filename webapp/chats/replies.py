@@ -8,6 +8,7 @@ from time import monotonic, time
 from ..db import Database, DatabaseError
 from . import lease
 from .live import Followers, Seat, View
+from .titles import Titles
 from .writers import Budget, Complete, Writers
 
 TICK_SECONDS = 0.25
@@ -39,10 +40,12 @@ class Replies:
         seats: int,
         seats_each: int,
         budget: Budget = _unknown,
+        titles: Titles | None = None,
     ) -> None:
         self._database = database
         self._caps = caps
-        self._writers = Writers(database, complete, budget, places, caps, self._shown, self._ended)
+        self._titles = titles
+        self._writers = Writers(database, complete, budget, places, caps, self._shown, self._ended, self._completed)
         self._followers = Followers(seats, seats_each, self._is_unsettled, self._writers.said)
         self._closed = Event()
         self._opening = Lock()
@@ -86,6 +89,8 @@ class Replies:
 
     def close(self, grace: float = 0.0) -> None:
         """Begin nothing more; after `grace` seconds cut what is live, its text kept, and send the followers home."""
+        if self._titles:
+            self._titles.close()
         self._writers.close(grace)
         self._followers.close(HOMEWARD_SECONDS)
         self._closed.set()
@@ -101,6 +106,10 @@ class Replies:
 
     def _ended(self, reply_id: str) -> None:
         self._followers.settled([reply_id])
+
+    def _completed(self, claim: lease.Claim) -> None:
+        if self._titles:
+            self._titles.begin(claim)
 
     def _flush_until_closed(self) -> None:
         while not self._closed.is_set():

@@ -29,7 +29,11 @@ log = logging.getLogger(__name__)
 
 
 class Writers:
-    """At most `places` replies at once. Calls `shown(reply_id)` when more may be shown, `ended` when it has ended."""
+    """At most `places` replies at once.
+
+    Calls `shown(reply_id)` when more may be shown, `ended(reply_id)` when it has ended, and then `completed` with its
+    claim if it is complete.
+    """
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class Writers:
         caps: lease.Caps,
         shown: Callable[[str], None],
         ended: Callable[[str], None],
+        completed: Callable[[Claim], None],
     ) -> None:
         self._database = database
         self._complete = complete
@@ -47,6 +52,7 @@ class Writers:
         self._caps = caps
         self._shown = shown
         self._ended = ended
+        self._completed = completed
         self._runner = history.new_id()
         self._pool = ThreadPoolExecutor(places, thread_name_prefix="reply")
         self._changed = Condition()
@@ -167,10 +173,13 @@ class Writers:
     def _write_one(self, writing: Writing) -> None:
         reply_id = writing.claim.reply_id
         try:
-            self._settle(writing.claim, _rendered(self._outcome(writing)))
+            outcome = _rendered(self._outcome(writing))
+            self._settle(writing.claim, outcome)
         finally:
             del self._live[reply_id]
             self._ended(reply_id)
+        if outcome.status == "complete":
+            self._completed(writing.claim)
 
     def _claim_next(self, conversation_id: str) -> Claim | None:
         following = None if self.is_draining else lease.next_waiting(self._database, conversation_id)

@@ -80,6 +80,11 @@ class Upstreams:
         upstream = self._by_name.get(name)
         return upstream.context(model) if upstream else None
 
+    def is_language_model(self, choice: str) -> bool:
+        """Whether it is offered by anything but the Guide."""
+        upstream = self._by_name.get(choice.partition("/")[0])
+        return upstream is not None and not upstream.is_guide
+
     def __iter__(self) -> Iterator[Upstream]:
         return iter(self._by_name.values())
 
