@@ -29,6 +29,7 @@ from tests.support.routes import (
     MODEL,
     PIN,
     PRESET,
+    RECOVER,
     REGENERATE,
     RENAME,
     RESTORE_CHAT,
@@ -108,11 +109,15 @@ TABLE = {
     "/login": {"GET": NOWHERE, "HEAD": NOWHERE, "POST": NOWHERE, "OPTIONS": PUBLIC},
     "/logout": {"POST": NOWHERE, "OPTIONS": PUBLIC},
     "/forget": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OPEN_TO_SEND, "OPTIONS": PUBLIC},
+    "/recovery": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": Row(200, 200, 200, 404), "OPTIONS": PUBLIC},
+    RECOVER: {"GET": NOWHERE, "HEAD": NOWHERE, "POST": NOWHERE, "OPTIONS": PUBLIC},
+    "/erase": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OPEN_TO_SEND, "OPTIONS": PUBLIC},
     "/healthz": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
     "/readyz": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
 }
-# Ends the session of whoever asks: test_forget. Takes its thing away: below.
-APART = [("/forget", "POST"), (DELETE_PRESET, "POST"), (REVOKE, "POST")]
+# They end the session of whoever asks, or count guesses: test_forget, test_erasure, test_recovery; or take their thing
+# away: below.
+APART = [("/forget", "POST"), ("/erase", "POST"), (RECOVER, "POST"), (DELETE_PRESET, "POST"), (REVOKE, "POST")]
 CASES = [case for case in product(TABLE, VERBS) if case not in APART]
 WRONG = [(rule, verb) for rule, verb in CASES if verb not in TABLE[rule]]
 PRIVATE = [(rule, verb) for rule in TABLE for verb in VERBS if TABLE[rule].get(verb) in (OWNERS_PAGE, OWNERS_FORM)]

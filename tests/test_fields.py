@@ -41,6 +41,7 @@ OTHERS = {
     "at": MADE_UP,
     "preset": MADE_UP,
     "temporary": "",
+    "end": "",
     "version": MADE_UP,
     "pinned": "",
     "to": "chat",

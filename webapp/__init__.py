@@ -5,7 +5,7 @@ from functools import partial
 from flask import Flask
 
 from . import cli, pages, providers, providers_file
-from .chats import attachments, deleted, expiry, shares
+from .chats import attachments, deleted, erasure, expiry, shares
 from .chats.files import Files
 from .chats.housekeeping import Chore, Housekeeping
 from .chats.indexer import Indexer
@@ -57,9 +57,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         partial(deleted.purge, database),
         partial(expiry.temporary, database),
         partial(expiry.old, database, settings.retention_days),
+        partial(erasure.late, database, files),
         partial(attachments.sweep, database, files),
         partial(shares.remove_ended, database),
         Tidying(database).step,
+        partial(erasure.scrub, database),
     ]
     house = House(settings, database, files, replies, limits, Housekeeping(chores), Indexer(database))
     pages.init_app(app, house)

@@ -30,6 +30,12 @@ def init_app(app: Flask, settings: Settings, database: Database) -> None:
         """Print what may stand in VOICHAT_PASSWORD instead of the password itself."""
         click.echo(hashed(password))
 
+    @app.cli.command()
+    def compact() -> None:
+        """Write SQLite's file anew, without what was deleted; nobody else can write meanwhile."""
+        database.rewrite()
+        database.checkpoint()
+
     @app.cli.command("migrate")
     def migrate_command() -> None:
         """Bring the database to this version of Voichat."""

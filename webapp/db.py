@@ -45,6 +45,7 @@ __all__ = [
     "accounts",
     "attachments",
     "conversations",
+    "erasures",
     "failed_sign_ins",
     "messages",
     "metadata",
@@ -230,6 +231,14 @@ recoveries = Table(
     Column("created_at", Double, nullable=False),
 )
 
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("owner_id", String(32), primary_key=True),
+    Column("erased_at", Double, nullable=False),
+    Column("is_in_files", Boolean, nullable=False),
+)
+
 submissions = Table(
     "submissions",
     metadata,
@@ -364,6 +373,15 @@ class Database:
         with self.read() as connection:
             found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
         return "" if found == "ok" else " ".join(found.split())
+
+    def rewrite(self) -> None:
+        """SQLite's file without what was deleted: of rows that moved from page to page it has kept copies.
+
+        Nobody else writes meanwhile: about 3 s for each 100 MB.
+        """
+        if self.is_sqlite:
+            with self._turn(), closing(self.engine.raw_connection()) as raw:
+                raw.cursor().execute("VACUUM")
 
     def checkpoint(self) -> bool:
         """Bring what SQLite has written ahead into its file, and leave none of it beside; False if somebody reads."""

@@ -19,6 +19,7 @@ def upgrade() -> None:
     create_attachments()
     create_shares()
     create_recoveries()
+    create_erasures()
 
 
 def extend_conversations() -> None:
@@ -90,4 +91,14 @@ def create_recoveries() -> None:
         sa.Column("created_at", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("owner_id", name="pk_recoveries"),
         sa.UniqueConstraint("token_hash", name="uq_recoveries_token_hash"),
+    )
+
+
+def create_erasures() -> None:
+    op.create_table(
+        "erasures",
+        sa.Column("owner_id", sa.String(32), nullable=False),
+        sa.Column("erased_at", sa.Double, nullable=False),
+        sa.Column("is_in_files", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("owner_id", name="pk_erasures"),
     )

@@ -25,7 +25,7 @@ class Article:
 class Page(HTMLParser):
     """`fields` are those of its forms, `action` is the composer's address, both empty without one.
 
-    `options` are the models, `presets` what else may be picked. A box counts only in `is_ticked`.
+    `options` are the models, `presets` what else may be picked. A box is a field if it is ticked.
     """
 
     def __init__(self, answer: TestResponse) -> None:
@@ -38,7 +38,6 @@ class Page(HTMLParser):
         self.options: list[str] = []
         self.presets: list[str] = []
         self.attempts: list[str] = []
-        self.ticked: set[str] = set()
         self.action = ""
         self.text = ""
         self.title = ""
@@ -51,9 +50,6 @@ class Page(HTMLParser):
     def words(self) -> str:
         """What stands in the composer."""
         return self.fields.get("message", "")
-
-    def is_ticked(self, name: str) -> bool:
-        return name in self.ticked
 
     @property
     def said(self) -> list[str]:
@@ -79,7 +75,7 @@ class Page(HTMLParser):
             case "a":
                 self.links.append(found.get("href", ""))
             case "input" if found.get("type") == "checkbox":
-                self.ticked |= {found["name"]} if "checked" in found else set()
+                self.fields |= {found["name"]: found.get("value", "on")} if "checked" in found else {}
             case "form" | "input" | "textarea" | "select" | "option":
                 self._note_field(tag, found)
 

@@ -20,6 +20,7 @@ PRESET = "/presets/<id:preset_id>"
 DELETE_PRESET = f"{PRESET}/delete"
 SHARE, REVOKE = f"{CHAT}/share", f"{CHAT}/shares/<id:share_id>/revoke"
 SHARED = "/shares/<id:share_id>"
+RECOVER = "/recover/<key:token>"
 
 REPLY, NEW, ZEROS = "<reply_id>", "<new>", "0" * 32
 TOLD = {"system": "Be brief.", "temperature": "0.5", "top_p": "", "max_tokens": "", "seed": ""}
@@ -56,9 +57,10 @@ FORMS = {
     DELETE_PRESET: {},
     SHARE: {"submit_id": NEW, "at": REPLY, "kind": "goes-on", "ends": "day", "day": "", "name": "Alice"},
     REVOKE: {"list": "1"},
+    "/recovery": {"submit_id": NEW, "end": ""},
 }
-# Their forms depend on the kind of sign-in, and end the session of whoever asks: test_signin, test_forget.
-SIGN_IN_FORMS = {"/login", "/logout", "/forget"}
+# Their forms end the session of whoever asks: test_signin, test_forget, test_erasure, test_recovery.
+SIGN_IN_FORMS = {"/login", "/logout", "/forget", "/erase", RECOVER}
 QUERIES = {
     "/": {"q": "Hi", "preset": "<preset_id>"},
     "/static/<path:filename>": {"v": "1"},
@@ -79,6 +81,9 @@ QUERIES = {
     "/providers/": {},
     "/login": {},
     "/forget": {},
+    "/erase": {},
+    "/recovery": {},
+    RECOVER: {},
     "/healthz": {},
     "/readyz": {},
 }

@@ -199,7 +199,7 @@ class World:
 
 def filled(pattern: str, thing: Thing) -> str:
     """A rule as an address, or a field's value: `<new>` is an id that nothing has."""
-    values = asdict(thing) | {"filename": "style.css", "new": secrets.token_hex(16)}
+    values = asdict(thing) | {"filename": "style.css", "token": MADE_UP, "new": secrets.token_hex(16)}
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values[match[1]], pattern)
 
 

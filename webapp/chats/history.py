@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from .. import markdown
-from ..db import Database, conversations, messages, presets
+from ..db import Database, conversations, messages, presets, recoveries
 from . import attachments, branches, lease, once, owned
 from .instructions import Changed, Instructions, version
 from .records import Draft, Message, NotFound, Sent
@@ -108,18 +108,12 @@ def context(database: Database, conversation_id: str, leaf_id: str) -> tuple[Ins
 
 
 def adopt(database: Database, from_owner: str, to_owner: str) -> None:
-    """All chats and presets of one owner become the other's."""
+    """All chats and presets of one owner become the other's, whose recovery link alone opens them from then on."""
     with database.write() as connection:
         for table, more in ((conversations, {"is_indexed": False}), (presets, {})):
             theirs = update(table).where(table.c.owner_id == from_owner)
             connection.execute(theirs.values(owner_id=to_owner, **more))
-
-
-def delete_all(database: Database, owner: str) -> None:
-    """Chats and presets. Of what was sent only the hashes stay, so that a late resend is `Gone`."""
-    with database.write() as connection:
-        for table in (conversations, presets):
-            connection.execute(delete(table).where(table.c.owner_id == owner))
+        connection.execute(delete(recoveries).where(recoveries.c.owner_id == from_owner))
 
 
 def new_id() -> str:

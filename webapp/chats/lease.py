@@ -164,6 +164,14 @@ def renew(database: Database, runner: str, reply_ids: Collection[str]) -> None:
         connection.execute(update(messages).where(mine).values(lease_until=time() + LEASE_SECONDS))
 
 
+def gone(database: Database, reply_ids: Collection[str]) -> set[str]:
+    """Those of them that have been deleted."""
+    with database.read() as connection:
+        return set(reply_ids) - set(
+            connection.execute(select(messages.c.id).where(messages.c.id.in_(reply_ids))).scalars()
+        )
+
+
 def settle(database: Database, claim: Claim, outcome: Outcome) -> bool:
     """Store how the reply ended; False if another attempt has begun since."""
     mine = (messages.c.id == claim.reply_id) & (messages.c.attempt == claim.attempt)

@@ -107,9 +107,10 @@ class Writers:
         self._has_grown.set()
 
     def renew(self) -> None:
-        """Keep the lease of every reply that is being written here."""
+        """Keep the lease of every reply that is being written here, and end those that were deleted meanwhile."""
         if live := list(self._live):
             lease.renew(self._database, self._runner, live)
+            self.stop(lease.gone(self._database, live))
 
     @property
     def is_draining(self) -> bool:

@@ -9,11 +9,13 @@ from . import (
     chat,
     conversations,
     deleted,
+    erasing,
     errors,
     exports,
     instructions,
     ops,
     presets,
+    recovery,
     rendering,
     shared,
     sharing,
@@ -29,10 +31,14 @@ class IdConverter(BaseConverter):
     regex = "[0-9a-f]{32}"
 
 
+class KeyConverter(IdConverter):
+    """As random as an id, but a key: whoever has it has what it opens."""
+
+
 def init_app(app: Flask, house: House) -> None:
     app.extensions["voichat"] = house
     app.jinja_env.globals.update(retention_days=house.settings.retention_days)
-    app.url_map.converters["id"] = IdConverter
+    app.url_map.converters.update(id=IdConverter, key=KeyConverter)
     rendering.init_app(app)
     sidebar.init_app(app)
     errors.init_app(app)
@@ -45,6 +51,8 @@ def init_app(app: Flask, house: House) -> None:
     app.register_blueprint(conversations.blueprint)
     app.register_blueprint(deleted.blueprint)
     app.register_blueprint(temporary.blueprint)
+    app.register_blueprint(recovery.blueprint)
+    app.register_blueprint(erasing.blueprint)
     app.jinja_env.globals.update(has_shares=house.settings.shares)
     if house.settings.shares:
         app.register_blueprint(sharing.blueprint)

@@ -8,14 +8,14 @@ from flask import Blueprint, Flask, abort, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as Redirect
 
-from ..chats import history
+from ..chats import history, holdings
 from ..parsers import LOCAL_PATH
 from ..users import accounts
 from ..users.attempts import TooManyAttempts
 from ..web import sessions, signin
 from ..web.password import Password
 from ..web.signin import NotSignedIn, Proxy, public
-from . import composer, errors
+from . import composer, erasing, errors
 from .house import house
 
 blueprint = Blueprint("auth", __name__)
@@ -69,16 +69,18 @@ def logout() -> Redirect:
 @blueprint.get("/forget")
 @public
 def ask_to_forget() -> str:
-    return render_template("forget.html", has_chats=bool(sessions.owner()))
+    owner = sessions.owner()
+    held = holdings.of(house().database, owner) if owner else None
+    return render_template("forget.html", held=held)
 
 
 @blueprint.post("/forget")
 @public
 def forget() -> Redirect:
-    """End this browser's session; its chats go too if that was asked for by somebody who may see them."""
+    """End this browser's session; all that it held goes too if that was asked for by somebody who may see it."""
     owner = sessions.owner()
     if owner and "chats" in request.form and signin.is_welcome():
-        history.delete_all(house().database, owner)
+        erasing.everything_of(owner)
     sessions.end()
     return _and_clear(_see(url_for("chat.new")))
 
@@ -151,9 +153,9 @@ def _asked_for() -> str | None:
 def _where_to_send() -> str:
     """The address of the form if it held words; else the page of the chat, link or preset that it belongs to."""
     named = request.view_args or {}
-    if composer.kept().words.strip() or not named:
+    if composer.kept().words.strip():
         return request.path
-    return next(f"/{place}/{named[name]}" for name, place in PLACES.items() if name in named)
+    return next((f"/{place}/{named[name]}" for name, place in PLACES.items() if name in named), request.path)
 
 
 def _and_clear(answer: Redirect) -> Redirect:

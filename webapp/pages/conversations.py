@@ -45,6 +45,7 @@ def index() -> str:
         before=listing.written(before),
         following=listing.following([Place(chat.updated_at, chat.id) for chat in front.recent]),
         undo=deleted.undo(owner),
+        has_history=owner is not None,
         has_chats_from_before=sessions.owner() not in (None, owner),
     )
 

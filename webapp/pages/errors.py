@@ -42,8 +42,11 @@ SOON_SECONDS = 120
 NO_SUCH_CHAT = "A chat opens only in the browser that began it, and that browser has to keep Voichat's cookie."
 NO_SUCH_CHAT_OF_YOURS = "A chat opens only for the person who began it."
 NO_SUCH_SHARE = "A shared chat opens until its link ends or is revoked: ask whoever sent it to you for another."
+NO_SUCH_LINK = (
+    "A recovery link opens until it is ended or a newer one is made. Perhaps it was cut off when it was copied."
+)
 NO_SUCH_PRESET = "A preset opens only for the person who saved it, until it is deleted."
-NO_SUCH_THING = {"presets": NO_SUCH_PRESET, "shared": NO_SUCH_SHARE}
+NO_SUCH_THING = {"presets": NO_SUCH_PRESET, "shared": NO_SUCH_SHARE, "recovery": NO_SUCH_LINK}
 
 
 def init_app(app: Flask) -> None:
