@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, update
+from sqlalchemy import event, insert, update
 
 from tests.support.databases import count, rows
 from tests.support.pages import Page
 from tests.support.people import Person, submit_id
 from tests.test_signin import PASSWORD
-from webapp.chats import expiry, history, lease
-from webapp.chats.records import Draft
+from webapp.chats import deletion, expiry, history, lease, lists
+from webapp.chats.records import Draft, NotFound
 from webapp.db import Database, conversations, messages
 
 DAY = 86400.0
@@ -42,6 +42,20 @@ def answered(person: Person, words: str, **form: str) -> str:
     chat = person.send(words, **form)
     person.get(chat).get_data()
     return chat
+
+
+def long_chat(database: Database, title: str, length: int, updated_at: float) -> str:
+    """Of Alice's, each message following the one before; returns its id."""
+    chat_id, ids = history.new_id(), [history.new_id() for _ in range(length)]
+    chat = dict(id=chat_id, owner_id=ALICE, title=title, model="m", last_seq=length, created_at=1.0)
+    same = dict(conversation_id=chat_id, role="user", status="complete", text="", html="", renderer=0)
+    same |= dict(model="m", problem="", attempt=0, created_at=1.0)
+    with database.write() as connection:
+        connection.execute(insert(conversations).values(chat | {"updated_at": updated_at}))
+        parents = [None, *ids[:-1]]
+        said = [same | dict(id=each, parent_id=parents[n], seq=n + 1) for n, each in enumerate(ids)]
+        connection.execute(insert(messages), said)
+    return chat_id
 
 
 def test_a_temporary_chat_is_in_no_list_and_opens_by_its_address(alice: Person, mallory: Person) -> None:
@@ -188,19 +202,26 @@ def test_where_they_are_kept_no_page_says_anything(alice: Person) -> None:
         assert "after their last message" not in alice.get(path).text
 
 
-def test_they_go_a_few_at_a_time_the_oldest_first(database: Database) -> None:
-    words = [str(number) for number in range(expiry.AT_ONCE + 1)]
-    for number, each in enumerate(words):
-        sent = history.begin(database, ALICE, Draft(each, "guide/gpt-3.5-turbo"))
-        settled = update(messages).where(messages.c.conversation_id == sent.conversation_id)
-        aged = update(conversations).where(conversations.c.id == sent.conversation_id)
-        with database.write() as connection:
-            connection.execute(settled.values(status="complete"))
-            connection.execute(aged.values(updated_at=float(number)))
+def test_they_go_one_at_a_time_the_oldest_first(database: Database) -> None:
+    for number in range(3):
+        long_chat(database, f"{number}", 2, updated_at=float(3 - number))
     assert expiry.old(database, 7)
-    assert titles(database) == {words[-1]}
-    assert not expiry.old(database, 7)
+    assert titles(database) == {"0", "1"}
+    assert [expiry.old(database, 7) for _ in range(3)] == [True, True, False]
     assert titles(database) == set()
+
+
+def test_a_long_chat_goes_in_short_steps_and_is_not_seen_from_the_first_on(database: Database) -> None:
+    """Each message takes along those that follow it: from the first, SQLite would have to follow 1 500 of them."""
+    chat_id = long_chat(database, "Long", 1500, updated_at=1.0)
+    assert lists.conversation(database, ALICE, chat_id)
+    assert expiry.old(database, 7)
+    assert count(database, messages) == 1500 - deletion.MESSAGES_AT_ONCE
+    with pytest.raises(NotFound):
+        lists.conversation(database, ALICE, chat_id)
+    while expiry.old(database, 7):
+        pass
+    assert (count(database, conversations), count(database, messages)) == (0, 0)
 
 
 @on_sqlite

@@ -2,7 +2,7 @@
 
 from time import time
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, exists, select, update
 
 from ..db import (
     UNSETTLED,
@@ -17,6 +17,7 @@ from ..db import (
     sessions,
 )
 from . import attachments
+from .deletion import delete_some
 from .files import Files
 
 LATE_SECONDS = 86400.0
@@ -31,13 +32,20 @@ def unsettled_of(database: Database, owner: str) -> list[str]:
 
 
 def erase(database: Database, files: Files, owner: str) -> None:
-    """Chats, presets, links, the account, and the sessions of all browsers. Of what was sent only hashes stay."""
-    mine = erasures.c.owner_id == owner
+    """Chats, presets, links, the account, and the sessions of all browsers. Of what was sent only hashes stay.
+
+    All of it is out of reach with the first transaction, and then deleted chat by chat: others write in between. What
+    a kill leaves is for `late`.
+    """
+    has_chats = exists().where(conversations.c.owner_id == owner)
     with database.write() as connection:
-        database.insert_once(connection, erasures, {"owner_id": owner, "erased_at": time(), "is_in_files": False})
+        database.insert_once(connection, erasures, {"owner_id": owner, "erased_at": time(), "is_in_files": True})
+        if connection.execute(select(has_chats)).scalar():
+            connection.execute(update(erasures).where(erasures.c.owner_id == owner).values(is_in_files=True))
         pictures = attachments.ids_of(connection, owner)
-        if _delete(connection, owner):
-            connection.execute(update(erasures).where(mine).values(is_in_files=True))
+        _put_out_of_reach(connection, owner)
+    while delete_some(database, conversations.c.owner_id == owner):
+        pass
     files.remove(pictures)
 
 
@@ -54,8 +62,10 @@ def late(database: Database, files: Files) -> None:
 
 def scrub(database: Database) -> None:
     """Leave nothing of it in SQLite's files."""
+    has_chats = exists().where(conversations.c.owner_id == erasures.c.owner_id)
     with database.read() as connection:
-        owners = connection.execute(select(erasures.c.owner_id).where(erasures.c.is_in_files)).scalars().all()
+        due = select(erasures.c.owner_id).where(erasures.c.is_in_files, ~has_chats)
+        owners = connection.execute(due).scalars().all()
     if owners and database.file and database.file.stat().st_size < REWRITTEN_BYTES:
         database.rewrite()
     is_empty = database.checkpoint()
@@ -65,14 +75,10 @@ def scrub(database: Database) -> None:
             connection.execute(done.values(is_in_files=False))
 
 
-def _delete(connection: Connection, owner: str) -> bool:
-    """Whether there was anything that somebody wrote."""
-    deleted = 0
-    for table in (conversations, presets):
-        deleted += connection.execute(delete(table).where(table.c.owner_id == owner)).rowcount
-    for key in (recoveries, accounts):
-        connection.execute(delete(key).where(key.c.owner_id == owner))
+def _put_out_of_reach(connection: Connection, owner: str) -> None:
+    for table in (presets, recoveries, accounts):
+        connection.execute(delete(table).where(table.c.owner_id == owner))
     connection.execute(delete(meters).where(meters.c.key.startswith(f"owner {owner} ")))
+    connection.execute(update(conversations).where(conversations.c.owner_id == owner).values(deleted_at=time()))
     theirs = sessions.c.data.contains(f'"{owner}"')  # JSON, as web.sessions writes it
     connection.execute(update(sessions).where(theirs).values(ended=True, data="{}"))
-    return deleted > 0

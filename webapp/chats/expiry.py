@@ -1,15 +1,16 @@
-"""Chats whose time is over: deleted for good by the housekeeping, the oldest first, a few at a time."""
+"""Chats whose time is over: deleted for good by the housekeeping, the oldest first, one at a time."""
 
 from time import time
 
-from sqlalchemy import ColumnElement, TextClause, delete, exists, select, update
+from sqlalchemy import exists, update
 
 from ..db import TEMPORARY, UNSETTLED, Database, conversations, messages
 from . import owned
+from .deletion import delete_some
 from .records import TEMPORARY_SECONDS
 
 DAY = 86400.0
-AT_ONCE = 10
+IS_ANSWERING = exists().where(messages.c.conversation_id == conversations.c.id, UNSETTLED)
 
 
 def keep(database: Database, owner: str, conversation_id: str) -> None:
@@ -21,19 +22,10 @@ def keep(database: Database, owner: str, conversation_id: str) -> None:
 
 
 def temporary(database: Database) -> bool:
-    """Delete those that have not been used for a day; True if there may be more of them."""
-    return _delete(database, TEMPORARY, conversations.c.updated_at < time() - TEMPORARY_SECONDS)
+    """Delete one that has not been used for a day; False if there is none."""
+    return delete_some(database, TEMPORARY, conversations.c.updated_at < time() - TEMPORARY_SECONDS, ~IS_ANSWERING)
 
 
 def old(database: Database, days: int | None) -> bool:
-    """Delete those whose last message is older, if any age is too old; True if there may be more of them."""
-    return days is not None and _delete(database, conversations.c.updated_at < time() - days * DAY)
-
-
-def _delete(database: Database, *over: ColumnElement[bool] | TextClause) -> bool:
-    """None with a reply that waits or is being written, and none that somebody sends to at this moment."""
-    is_answering = exists().where(messages.c.conversation_id == conversations.c.id, UNSETTLED)
-    found = select(conversations.c.id).where(*over, ~is_answering).order_by(conversations.c.updated_at).limit(AT_ONCE)
-    gone = conversations.c.id.in_(found.with_for_update(skip_locked=True))
-    with database.write() as connection:
-        return connection.execute(delete(conversations).where(gone)).rowcount == AT_ONCE
+    """Delete one whose last message is older, if any age is too old, whatever else it is; False if there is none."""
+    return days is not None and delete_some(database, conversations.c.updated_at < time() - days * DAY, ~IS_ANSWERING)
