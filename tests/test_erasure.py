@@ -17,7 +17,7 @@ from tests.test_recovery import answered, made, opened, same_browser, status
 from tests.test_signin import PASSWORD, sign_in
 from webapp.chats import erasure, history, lease, passages
 from webapp.chats.files import Files
-from webapp.chats.records import Draft
+from webapp.chats.records import Draft, NotFound
 from webapp.db import (
     Database,
     accounts,
@@ -38,6 +38,10 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 with_password = pytest.mark.parametrize("settings", [PASSWORD], ids=["password"])
 by_proxy = pytest.mark.parametrize("settings", [BY_PROXY], ids=["proxy"])
 limited = pytest.mark.parametrize("settings", [{"VOICHAT_LIMIT_OWNER": "60/minute 8 replies"}], ids=["limits"])
+
+
+def fail(*_conditions: object) -> bool:
+    raise ZeroDivisionError
 
 
 def keep_house(app: Flask) -> None:
@@ -135,6 +139,32 @@ def test_a_request_that_was_on_its_way_leaves_nothing_behind(app: Flask, alice: 
     assert [row["id"] for row in rows(database, conversations)] == [bobs.conversation_id]
 
 
+def test_what_somebody_brings_along_at_that_moment_is_not_deleted_with_it(database: Database, tmp_path: Path) -> None:
+    history.begin(database, "a" * 32, Draft("Mine", MODEL))
+    history.begin(database, "b" * 32, Draft("His", MODEL))
+    erasure.erase(database, Files(tmp_path), "a" * 32)
+    with pytest.raises(NotFound):
+        history.adopt(database, "b" * 32, "a" * 32)
+    erasure.late(database, Files(tmp_path))
+    assert [row["title"] for row in rows(database, conversations)] == ["His"]
+
+
+def test_what_a_kill_has_left_is_out_of_reach_and_deleted_by_the_housekeeping(
+    app: Flask, alice: Person, bob: Person, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = answered(alice, "Mine")
+    opened(bob, made(alice))
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, "delete_some", fail)
+        assert alice.post("/erase", sure="on").status_code == 500
+    assert count(database, conversations) == 1
+    for browser in (alice, bob):
+        assert status(browser, chat) == 404
+        assert "Mine" not in browser.get("/chats").text
+    keep_house(app)
+    assert count(database, conversations) == count(database, messages) == 0
+
+
 def test_after_a_day_nobody_knows_who_was_deleted(app: Flask, alice: Person, database: Database) -> None:
     answered(alice, "Mine")
     owner = owner_of(database, "Mine")
@@ -160,14 +190,17 @@ def test_a_reply_that_is_being_written_is_stopped_and_stores_nothing(
     assert count(database, messages) == 0
 
 
-def test_a_reply_that_another_process_writes_is_given_up_there(database: Database, tmp_path: Path) -> None:
-    """Its row is gone before the other process could see that it is to stop."""
-    sent = history.begin(database, "a" * 32, Draft("Hi", MODEL))
-    [reply_id] = lease.unsettled_of(database, sent.conversation_id)
-    assert lease.claim(database, reply_id, "runner")
-    assert lease.gone(database, [reply_id]) == set()
-    erasure.erase(database, Files(tmp_path), "a" * 32)
-    assert lease.gone(database, [reply_id]) == {reply_id}
+def test_a_reply_is_given_up_by_whoever_writes_it_once_its_row_is_gone(
+    app: Flask, alice: Person, database: Database, may_answer: Event, tmp_path: Path
+) -> None:
+    """As another process does, which cannot see any more that it is to stop."""
+    may_answer.clear()
+    alice.send("Mine")
+    [reply] = lease.unsettled(database)
+    app.extensions["voichat"].replies.start(reply.id)
+    erasure.erase(database, Files(tmp_path), reply.owner_id)
+    wait_until(lambda: not app.extensions["voichat"].replies._writers._live)
+    assert count(database, messages) == 0
 
 
 @by_proxy

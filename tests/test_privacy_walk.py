@@ -1,6 +1,6 @@
 """Chromium with JavaScript off: a temporary chat, a recovery link into another browser, and an end to everything."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -9,6 +9,11 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.servers import Voichat
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)]
+
+
+@pytest.fixture
+def voichat(serve: Callable[..., Voichat]) -> Voichat:
+    return serve(VOICHAT_LOG="requests")
 
 
 @pytest.fixture
@@ -30,7 +35,9 @@ def begin(page: Page, words: str, *, temporary: bool = False) -> None:
     expect(page.locator(".end")).to_have_attribute("data-status", "complete")
 
 
-def test_a_chat_that_is_temporary_and_kept_a_link_to_another_browser_and_an_end(browsers: list[Page]) -> None:
+def test_a_chat_that_is_temporary_and_kept_a_link_to_another_browser_and_an_end(
+    browsers: list[Page], voichat: Voichat
+) -> None:
     first, second = browsers
     begin(first, "Between us", temporary=True)
     expect(first.get_by_text("Temporary chat.")).to_be_visible()
@@ -63,3 +70,5 @@ def test_a_chat_that_is_temporary_and_kept_a_link_to_another_browser_and_an_end(
         answer = page.goto(chat)
         assert answer
         assert answer.status == 404
+    assert "/recover/<key:token>" in voichat.output()
+    assert link.rpartition("/")[2] not in voichat.output()

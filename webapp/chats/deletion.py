@@ -3,13 +3,12 @@
 Each message takes along those that follow it, and a database follows such a chain only so far: SQLite 1 000 messages.
 """
 
-from time import time
-
 from sqlalchemy import ColumnElement, Select, TextClause, Update, delete, select, update
 
 from ..db import Database, conversations, messages
 
 MESSAGES_AT_ONCE = 200
+LONG_AGO = 0.0  # when what nobody can restore was deleted
 
 
 def delete_some(database: Database, *which: ColumnElement[bool] | TextClause) -> bool:
@@ -36,4 +35,4 @@ def _newest(conversation_id: str) -> Select[tuple[str]]:
 
 
 def _hidden(mine: ColumnElement[bool]) -> Update:
-    return update(conversations).where(mine).values(deleted_at=time())
+    return update(conversations).where(mine).values(deleted_at=LONG_AGO)

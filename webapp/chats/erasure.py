@@ -17,7 +17,7 @@ from ..db import (
     sessions,
 )
 from . import attachments
-from .deletion import delete_some
+from .deletion import LONG_AGO, delete_some
 from .files import Files
 
 LATE_SECONDS = 86400.0
@@ -79,6 +79,6 @@ def _put_out_of_reach(connection: Connection, owner: str) -> None:
     for table in (presets, recoveries, accounts):
         connection.execute(delete(table).where(table.c.owner_id == owner))
     connection.execute(delete(meters).where(meters.c.key.startswith(f"owner {owner} ")))
-    connection.execute(update(conversations).where(conversations.c.owner_id == owner).values(deleted_at=time()))
+    connection.execute(update(conversations).where(conversations.c.owner_id == owner).values(deleted_at=LONG_AGO))
     theirs = sessions.c.data.contains(f'"{owner}"')  # JSON, as web.sessions writes it
     connection.execute(update(sessions).where(theirs).values(ended=True, data="{}"))

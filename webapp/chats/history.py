@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from .. import markdown
-from ..db import Database, conversations, messages, presets, recoveries
+from ..db import Database, conversations, erasures, messages, presets, recoveries
 from . import attachments, branches, lease, once, owned
 from .instructions import Changed, Instructions, version
 from .records import Draft, Message, NotFound, Sent
@@ -108,8 +108,14 @@ def context(database: Database, conversation_id: str, leaf_id: str) -> tuple[Ins
 
 
 def adopt(database: Database, from_owner: str, to_owner: str) -> None:
-    """All chats and presets of one owner become the other's, whose recovery link alone opens them from then on."""
+    """All chats and presets of one owner become the other's, whose recovery link alone opens them from then on.
+
+    Raises `NotFound` if everything about the other has just been deleted.
+    """
+    is_erased = select(erasures.c.owner_id).where(erasures.c.owner_id == to_owner)
     with database.write() as connection:
+        if connection.execute(is_erased).first():
+            raise NotFound
         for table, more in ((conversations, {"is_indexed": False}), (presets, {})):
             theirs = update(table).where(table.c.owner_id == from_owner)
             connection.execute(theirs.values(owner_id=to_owner, **more))
