@@ -11,7 +11,7 @@ from tests.support.databases import count, rows
 from tests.support.pages import Page
 from tests.support.people import Person
 from tests.test_pages import listed
-from webapp.chats import deleted, lease
+from webapp.chats import lease
 from webapp.chats.owned import DAY
 from webapp.db import Database, conversations, messages
 
@@ -126,10 +126,7 @@ def test_what_was_deleted_after_the_page_was_shown_is_not_deleted_for_good_with_
     assert [title in bin_of(alice) for title in ("One", "Two", "Three")] == [False, False, True]
 
 
-def test_after_a_week_a_deleted_chat_is_gone(
-    alice: Person, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(deleted, "BATCH", 2)
+def test_after_a_week_a_deleted_chat_is_gone(alice: Person, database: Database) -> None:
     alice.send("Keep")
     chats = [alice.send(words) for words in ("One", "Two", "Three")]
     for chat in chats:

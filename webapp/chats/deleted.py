@@ -2,16 +2,14 @@
 
 from time import time
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from ..db import UNSETTLED, Database, conversations, messages
 from . import lists, owned
+from .deletion import LONG_AGO, delete_some
 from .lists import Place
 from .owned import DAY, KEPT_DAYS
 from .records import Conversation, NotFound
-
-BATCH = 20
-LONG_AGO = 0.0
 
 
 def remove(database: Database, owner: str, conversation_id: str) -> None:
@@ -86,12 +84,8 @@ def erase_all(database: Database, owner: str, until: float) -> None:
 
 
 def purge(database: Database) -> bool:
-    """Take a few of those that can be restored no longer out of the database. True: there may be more."""
-    are_over = conversations.c.deleted_at <= time() - KEPT_DAYS * DAY
-    with database.write() as connection:
-        ids = connection.execute(select(conversations.c.id).where(are_over).limit(BATCH)).scalars().all()
-        connection.execute(delete(conversations).where(conversations.c.id.in_(ids), are_over))
-    return len(ids) == BATCH
+    """Take one that can be restored no longer out of the database; False if there is none."""
+    return delete_some(database, conversations.c.deleted_at <= time() - KEPT_DAYS * DAY)
 
 
 def _mark(

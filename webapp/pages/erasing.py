@@ -29,7 +29,9 @@ def erase() -> ResponseReturnValue:
         everything_of(owner)
     if owner == sessions.owner():
         sessions.end()
-    return redirect(url_for(".ask"), HTTPStatus.SEE_OTHER)
+    answer = redirect(url_for(".ask"), HTTPStatus.SEE_OTHER)
+    answer.headers["Clear-Site-Data"] = '"cache"'  # as `auth.forget` does
+    return answer
 
 
 def everything_of(owner: str) -> None:
