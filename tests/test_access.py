@@ -12,6 +12,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.support.routes import (
+    ATTACHMENT,
     CHAT,
     CONTINUE,
     COPY,
@@ -93,6 +94,7 @@ TABLE = {
     **{rule: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC} for rule in (RETRY, CONTINUE, REGENERATE, STOP, STOP_ALL)},
     **{rule: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "OPTIONS": PUBLIC} for rule in (*EXPORTS, *MESSAGE_FILES)},
     KEEP: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},
+    ATTACHMENT: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "OPTIONS": PUBLIC},
     SETTINGS: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "POST": OWNERS_FORM, "OPTIONS": PUBLIC},
     "/presets": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OPEN_TO_SEND, "OPTIONS": PUBLIC},
     DELETE_PRESET: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},

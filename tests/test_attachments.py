@@ -11,7 +11,6 @@ from webapp.chats import attachments, history
 from webapp.chats.files import Files
 from webapp.chats.records import Draft, NotFound, Picture, Sent
 from webapp.db import Database, conversations
-from webapp.db import attachments as table
 
 ALICE, MALLORY = "a" * 32, "f" * 32
 
@@ -163,8 +162,8 @@ def test_pictures_are_found_by_owner_chat_message_and_id_together(database: Data
 
 
 def test_the_files_of_one_person_are_known(database: Database, files: Files) -> None:
-    send(database, files, mine := picture())
+    sent = send(database, files, mine := picture())
+    found = attachments.by_message(database, sent.conversation_id)
+    assert [each.id for each in found[sent.message_id]] == [mine.id]
     with database.read() as connection:
         assert (attachments.ids_of(connection, ALICE), attachments.ids_of(connection, MALLORY)) == ([mine.id], [])
-        [message_id] = {row["message_id"] for row in rows(database, table)}
-        assert [each.id for each in attachments.of_messages(connection, [message_id])[message_id]] == [mine.id]

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from tests.support.databases import rows
 from tests.support.routes import CHAT, QUERIES, SHARED
 from tests.support.world import ROLES, World, dump, filled
-from webapp.db import conversations, messages, presets, sessions, shares
+from webapp.db import attachments, conversations, messages, presets, sessions, shares
 from webapp.web.sessions import DAY
 
 READING = ("GET", "HEAD", "OPTIONS")
@@ -70,7 +70,9 @@ def marks(world: World, owner_id: str) -> set[str]:
     shared = [row for row in rows(world.database, shares) if row["conversation_id"] in opened]
     links = {row["id"] for row in shared if not row["ends_at"]}
     of_messages = {row[name] for row in said for name in ("id", "text")}
-    return {owner_id, *chats, *titles, *words, *of_presets, *links, *of_messages}
+    files = [row for row in rows(world.database, attachments) if row["conversation_id"] in chats]
+    of_files = {mark for row in files for mark in (row["id"], f"Picture {row['name'].removesuffix('.png')}")}
+    return {owner_id, *chats, *titles, *words, *of_presets, *links, *of_messages, *of_files}
 
 
 def shown(answers: Iterable[TestResponse], known: set[str]) -> set[str]:

@@ -99,6 +99,7 @@ def effect(
         thing.conversation_id: "chat",
         thing.reply_id: "reply",
         thing.preset_id: "preset",
+        thing.attachment_id: "file",
     }
     answers: list[TestResponse] = []
     sent = {"data": filled_in(fields or [], thing), "content_type": "application/x-www-form-urlencoded"} | options

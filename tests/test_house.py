@@ -101,6 +101,7 @@ def test_nothing_is_imported_inside_a_function(path: Path) -> None:
         ("flask_session", {"web.sessions"}),
         ("sqlalchemy", {"db", "outages", "parsers", "chats", "users", "web.sessions"}),
         ("pyromark", {"markdown", "blocks", "mathml", "words"}),
+        ("PIL", {"chats.pictures"}),
         ("math_core", {"mathml"}),
         ("nh3", {"markdown"}),
         ("pygments", {"markdown"}),

@@ -5,7 +5,7 @@ from functools import partial
 from flask import Flask
 
 from . import cli, pages, providers, providers_file
-from .chats import attachments, deleted, erasure, expiry, shares
+from .chats import attachments, deleted, erasure, expiry, shares, showing
 from .chats.files import Files
 from .chats.housekeeping import Chore, Housekeeping
 from .chats.indexer import Indexer
@@ -27,11 +27,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or load()
     app = Flask(__name__, template_folder=ROOT / "templates", static_folder=ROOT / "static")
     app.secret_key = secret_key(settings)
-    app.config.update(MAX_CONTENT_LENGTH=settings.body_bytes, MAX_FORM_MEMORY_SIZE=settings.body_bytes)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
 
     database, files = Database(settings.database), Files(settings.data / "attachments")
-    body.init_app(app)
+    body.init_app(app, settings)
     routes.init_app(app)
     security.init_app(app, settings)
     app.session_interface = sessions = DatabaseSessions(app, database, settings.session_days)
@@ -49,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         titles=Titles(database, upstreams.complete, upstreams.is_language_model)
         if settings.titles == "model"
         else None,
+        show=partial(showing.shown, database, files, upstreams.takes_images),
     )
     limits = Limits(settings.limit_owner, settings.limit_address, settings.limit_everybody)
     chores: list[Chore] = [

@@ -31,11 +31,12 @@ Parse: TypeAlias = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Model:
-    """A model that an upstream offers. `context` is in tokens; None is not known."""
+    """A model that an upstream offers. `context` is in tokens, `images` whether it takes them; None is not known."""
 
     name: str
     label: str
     context: int | None = None
+    images: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ class Upstream:
     seconds: float | None = None
     connect_seconds: float = 10.0
     context: int | None = None
+    images: bool | None = None
     models: tuple[Model, ...] = ()
     place: str = field(default="", compare=False)
 
@@ -185,6 +187,7 @@ def _upstream(table: _Table) -> Upstream:
             "seconds": _between(1, 86400),
             "connect_seconds": _between(0.1, 600),
             "context": _tokens,
+            "images": _yes_or_no,
             "models": _models,
         }
     )
@@ -193,6 +196,8 @@ def _upstream(table: _Table) -> Upstream:
             table.refuse("", f"the upstream {table.names[-1]} needs a {needed}{_EXAMPLES[needed]}.")
     if "key" in found and "key_file" in found:
         table.refuse("key_file", "key and key_file are one too many: keep one of them.")
+    if found.get("images") and found["kind"] == "voigpt":
+        table.refuse("images", "a VoiGpt server takes no images: leave it out.")
     key = found.pop("key_file", "") or found.pop("key", "")
     return Upstream(name=table.names[-1], key=key, place=table.place(), **found)
 
@@ -284,6 +289,12 @@ def _whole(low: int, high: int) -> Parse:
     return parse
 
 
+def _yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false, without quotes")
+    return value
+
+
 def _tokens(value: Any) -> int:
     return int(_whole(1, 100_000_000)(value))
 
@@ -299,12 +310,15 @@ def _models(value: Any) -> tuple[Model, ...]:
 
 def _model(value: Any) -> Model:
     row = value if isinstance(value, dict) else {"name": value}
-    if not isinstance(row.get("name"), str) or not row.keys() <= {"name", "label", "context"}:
-        raise ValueError('has one that is neither "NAME" nor { name = "NAME", label = "…", context = 8192 }')
+    if not isinstance(row.get("name"), str) or not row.keys() <= {"name", "label", "context", "images"}:
+        raise ValueError(
+            'has one that is neither "NAME" nor { name = "NAME", label = "…", context = 8192, images = true }'
+        )
     name = _line(MODEL_CHARACTERS)(row["name"])
     context = _tokens(row["context"]) if "context" in row else None
     label = _line(LABEL_CHARACTERS)(row["label"]) if "label" in row else name
-    return Model(name, label, context)
+    images = _yes_or_no(row["images"]) if "images" in row else None
+    return Model(name, label, context, images)
 
 
 def _table(value: Any) -> Any:

@@ -283,6 +283,14 @@ class Settings:
     message_characters: int = field(
         metadata=_row("VOICHAT_MESSAGE_CHARACTERS", "100000", number(1, 10_000_000), "Longest message, in characters.")
     )
+    attachment_megabytes: int = field(
+        metadata=_row(
+            "VOICHAT_ATTACHMENT_MB",
+            "10",
+            number(0, 1000),
+            "Megabytes that the files of one message may have together; `0` takes no files.",
+        )
+    )
     limit_owner: Quota = field(
         metadata=_row(
             "VOICHAT_LIMIT_OWNER",
@@ -380,6 +388,10 @@ class Settings:
     def body_bytes(self) -> int:
         """A character takes at most 12 bytes in a form: four of UTF-8, each as %XX."""
         return self.message_characters * 12 + FORM_BYTES
+
+    @property
+    def attachment_bytes(self) -> int:
+        return self.attachment_megabytes * 1_000_000
 
     @property
     def seats(self) -> int:

@@ -16,6 +16,7 @@ DELETE_CHAT, RESTORE_CHAT, ERASE = f"{CHAT}/delete", f"{CHAT}/restore", f"{CHAT}
 DELETE_ALL, DELETED = "/chats/delete", "/chats/deleted"
 EXPORTS = [f"{CHAT}.{ending}" for ending in ("md", "txt", "json")]
 MESSAGE_FILES = [f"{MESSAGES}/<id:message_id>.{ending}" for ending in ("md", "txt")]
+ATTACHMENT = f"{MESSAGES}/<id:message_id>/files/<id:attachment_id>"
 PRESET = "/presets/<id:preset_id>"
 DELETE_PRESET = f"{PRESET}/delete"
 SHARE, REVOKE = f"{CHAT}/share", f"{CHAT}/shares/<id:share_id>/revoke"
@@ -73,6 +74,7 @@ QUERIES = {
     SETTINGS: {},
     **{rule: {} if rule.endswith(".json") else {"at": REPLY} for rule in EXPORTS},
     **{rule: {} for rule in MESSAGE_FILES},
+    ATTACHMENT: {},
     "/presets": {},
     PRESET: {},
     "/shares": {},

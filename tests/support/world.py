@@ -16,8 +16,9 @@ from tests.support.databases import rows
 from tests.support.pages import Page
 from tests.support.people import Person
 from tests.support.routes import DELETE_CHAT, ERASE, RESTORE_CHAT, REVOKE, SHARE, SHARED
-from webapp.chats import lease
+from webapp.chats import attachments, lease
 from webapp.chats.instructions import NOTHING, Instructions, Preset, version
+from webapp.chats.records import Picture, Sent
 from webapp.db import Database, conversations, messages, metadata, presets, shares
 
 MADE_UP = "0" * 32
@@ -44,6 +45,8 @@ class Thing:
     """When it was deleted by those tests that delete it."""
     message_id: str = MADE_UP
     """The first question, to which the reply is."""
+    attachment_id: str = MADE_UP
+    """Of that question."""
 
 
 class World:
@@ -90,6 +93,17 @@ class World:
             "deleted link in Alice's chat": replace(self.alices, share_id=self.deleted.share_id, role=""),
             "made-up link in Alice's chat": replace(self.alices, share_id=MADE_UP, role=""),
         }
+        self.wrong_files = {
+            "file of another chat of Alice's": replace(self.alices, attachment_id=other.attachment_id),
+            "file of another message of Alice's": replace(self.alices, message_id=self.alices.reply_id),
+            "file of Mallory's in Alice's chat": replace(self.alices, attachment_id=self.mallorys.attachment_id),
+            "message and file of Mallory's in Alice's chat": replace(
+                self.mallorys, conversation_id=self.alices.conversation_id
+            ),
+            "deleted file in Alice's chat": replace(self.alices, attachment_id=self.deleted.attachment_id),
+            "made-up file in Alice's chat": replace(self.alices, attachment_id=MADE_UP),
+        }
+        self.wrong_files = {name: replace(thing, role="") for name, thing in self.wrong_files.items()}
 
     @property
     def database(self) -> Database:
@@ -112,13 +126,18 @@ class World:
             return self.chats | {name: replace(thing, role="") for name, thing in self.ended.items()}
         if "<id:share_id>" in rule:
             return self.chats | self.ended | self.wrong_shares
+        if "<id:attachment_id>" in rule:
+            return self.chats | self.wrong_files
         if "<id:message_id>" in rule:
             return self.chats | {name: thing for name, thing in self.wrong_parents.items() if "question" not in name}
         binned = {"deleted a moment ago": self.binned} if rule in OF_THE_DELETED else {}
         return self.chats | binned | (self.wrong_parents if rule.count("<id:") > 1 else {})
 
     def chat(self, role: str) -> Thing:
-        """Two turns in words that nobody can guess, a preset, a link. The first reply, which failed, is the thing's."""
+        """Two turns in words that nobody can guess, a file, a preset, a link.
+
+        The first question, which has the file, and its reply, which failed, are the thing's.
+        """
         person, words = self.person(role), secrets.token_hex(8)
         chat = person.send(f"First {words}")
         self.settle("failed", words)
@@ -130,7 +149,9 @@ class World:
         preset = Preset(kept, f"Preset {words}", "", Instructions(f"Prompt {words}"))
         versions = {"preset_version": version(preset), "title_version": version(f"First {words}")}
         made = Thing(chat.rpartition("/")[2], reply, role, kept, message_id=question, moment=str(MOMENT))
-        return replace(made, version=version(NOTHING), share_id=self.share(made), **versions)
+        attachment_id = self.attach(Sent(made.conversation_id, made.message_id), words)
+        more = {"share_id": self.share(made), "attachment_id": attachment_id}
+        return replace(made, version=version(NOTHING), **more, **versions)
 
     def share(self, thing: Thing) -> str:
         """A link to the chat as it goes on."""
@@ -143,6 +164,14 @@ class World:
         """The thing's link has ended a minute ago."""
         with self.database.write() as connection:
             connection.execute(update(shares).where(shares.c.id == thing.share_id).values(ends_at=time() - 60))
+
+    def attach(self, sent: Sent, words: str) -> str:
+        """The id of a file that holds the words, which are its name too."""
+        picture = Picture(f"{words}.png", "image/png", f"Picture {words}".encode(), 3, 2)
+        files = self.app.extensions["voichat"].files
+        with attachments.kept(self.database, files, [picture]), self.database.write() as connection:
+            attachments.add(connection, "", sent, [picture])
+        return picture.id
 
     def owner_id(self, thing: Thing) -> str:
         """As only the database knows it."""

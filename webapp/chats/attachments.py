@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from itertools import islice
 from secrets import token_hex
@@ -27,7 +27,7 @@ class Full(Exception):
 
 @contextmanager
 def kept(database: Database, files: Files, pictures: Sequence[Picture]) -> Iterator[None]:
-    """Their files are on the disk within, and afterwards those that a message has. Raises `OSError`."""
+    """Their files are on the disk within, and afterwards those that a message has. Raises `Unwritable`."""
     try:
         for picture in pictures:
             files.put(picture.id, picture.content)
@@ -50,11 +50,15 @@ def add(connection: Connection, owner: str, sent: Sent, pictures: Sequence[Pictu
 
 
 def copy(connection: Connection, files: Files, conversation_id: str, messages: Mapping[str, str]) -> None:
-    """Give those of each message to another, which is in this conversation. Raises `OSError`."""
+    """Give those of each message to another, which is in this conversation. One that has been lost is left out.
+
+    Raises `Unwritable`.
+    """
     for found in _found(connection, attachments.c.message_id.in_(list(messages))):
         mine = dict(id=token_hex(16), conversation_id=conversation_id, message_id=messages[found.message_id])
-        files.link(found.id, mine["id"])
-        connection.execute(insert(attachments).values(vars(found) | mine | dict(created_at=time())))
+        with suppress(FileNotFoundError):
+            files.link(found.id, mine["id"])
+            connection.execute(insert(attachments).values(vars(found) | mine | dict(created_at=time())))
 
 
 def one(database: Database, owner: str, conversation_id: str, message_id: str, attachment_id: str) -> Attachment:
@@ -75,13 +79,13 @@ def of_chat(database: Database, owner: str, conversation_id: str) -> list[Attach
         return _found(connection, attachments.c.conversation_id == conversation_id)
 
 
-def of_messages(connection: Connection, message_ids: Iterable[str]) -> dict[str, list[Attachment]]:
-    """By message, in their order. Whose the messages are, the caller knows."""
-    by_message: defaultdict[str, list[Attachment]] = defaultdict(list)
-    for ids in _batches(message_ids):
-        for found in _found(connection, attachments.c.message_id.in_(ids)):
-            by_message[found.message_id].append(found)
-    return dict(by_message)
+def by_message(database: Database, conversation_id: str) -> dict[str, list[Attachment]]:
+    """Those of all branches. Whose the conversation is, the caller knows."""
+    found: defaultdict[str, list[Attachment]] = defaultdict(list)
+    with database.read() as connection:
+        for each in _found(connection, attachments.c.conversation_id == conversation_id):
+            found[each.message_id].append(each)
+    return dict(found)
 
 
 def ids_of(connection: Connection, owner: str) -> list[str]:

@@ -4,8 +4,15 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from shutil import disk_usage
 from time import time
 from typing import BinaryIO
+
+RESERVE_BYTES = 200_000_000  # for the database, which needs the room more
+
+
+class Unwritable(Exception):
+    """A file cannot be stored now; `str(error)` is why, in a word or two."""
 
 
 class Files:
@@ -15,17 +22,17 @@ class Files:
         self._folder = folder
 
     def put(self, name: str, content: bytes) -> None:
-        """Raises `OSError`."""
-        self._make_folder()
-        descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        _keep_names(self._folder)
+        """Raises `Unwritable`."""
+        try:
+            self._make_folder()
+            if disk_usage(self._folder).free < RESERVE_BYTES + len(content):
+                raise Unwritable("its disk is nearly full")
+            self._write(name, content)
+        except OSError as error:
+            raise Unwritable(f"its disk says “{error.strerror}”") from error
 
     def link(self, name: str, other: str) -> None:
-        """The same content under another name, whatever becomes of the first. Raises `OSError`."""
+        """The same content under another name too. Raises `FileNotFoundError` and `Unwritable`."""
         try:
             os.link(self._folder / name, self._folder / other)
         except FileNotFoundError:
@@ -36,7 +43,7 @@ class Files:
             _keep_names(self._folder)
 
     def open(self, name: str) -> BinaryIO:
-        """Raises `OSError`."""
+        """Raises `FileNotFoundError`."""
         return (self._folder / name).open("rb")
 
     def remove(self, names: Iterable[str]) -> None:
@@ -57,6 +64,14 @@ class Files:
         if not self._folder.exists():
             self._folder.mkdir(mode=0o700, exist_ok=True)
             _keep_names(self._folder.parent)
+
+    def _write(self, name: str, content: bytes) -> None:
+        descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        _keep_names(self._folder)
 
 
 def _keep_names(folder: Path) -> None:

@@ -8,6 +8,7 @@ from ..providers.base import Message, Messages, Parameters, ProviderError
 from .instructions import Instructions
 
 BYTES_A_TOKEN = 3
+TOKENS_AN_IMAGE = 1500  # at the size in which they are sent; models count from 600 to 3000
 TOKENS_A_MESSAGE = 4  # its role, and what parts it from the next
 
 
@@ -37,7 +38,8 @@ def tokens(message: Message) -> int:
     Three bytes of UTF-8 are a token: English has four to five bytes a token and Russian as many, code three to four,
     Chinese and Japanese about three. Long rows of digits or of emoji may take more than this says.
     """
-    return TOKENS_A_MESSAGE + ceil(len(message["content"].encode()) / BYTES_A_TOKEN)
+    words = ceil(len(message["content"].encode()) / BYTES_A_TOKEN)
+    return TOKENS_A_MESSAGE + words + TOKENS_AN_IMAGE * len(message.get("images", ()))
 
 
 def _first(

@@ -8,6 +8,7 @@ from time import monotonic, time
 from ..db import Database, DatabaseError
 from . import lease
 from .live import Followers, Seat, View
+from .showing import Show, nothing
 from .titles import Titles
 from .writers import Budget, Complete, Writers
 
@@ -28,6 +29,7 @@ class Replies:
     """One a process. `complete` begins a completion; it and its chunks may raise `ProviderError`.
 
     `budget(model)` is how many tokens the model takes; None is not known, and leaves nothing of a chat out.
+    `show` finds the pictures that go with a chat.
     """
 
     def __init__(
@@ -41,11 +43,13 @@ class Replies:
         seats_each: int,
         budget: Budget = _unknown,
         titles: Titles | None = None,
+        show: Show = nothing,
     ) -> None:
         self._database = database
         self._caps = caps
         self._titles = titles
-        self._writers = Writers(database, complete, budget, places, caps, self._shown, self._ended, self._completed)
+        told = self._shown, self._ended, self._completed
+        self._writers = Writers(database, complete, budget, show, places, caps, *told)
         self._followers = Followers(seats, seats_each, self._is_unsettled, self._writers.said)
         self._closed = Event()
         self._opening = Lock()

@@ -1,7 +1,7 @@
 """The pool that writes replies: claim one, ask the provider, store how it ended."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Condition, Event
@@ -10,10 +10,11 @@ from typing import TypeAlias
 from .. import markdown
 from ..db import Database, DatabaseError
 from ..outages import outage
-from ..providers.base import GO_ON, Completion, Message, Messages, Parameters, ProviderError
+from ..providers.base import GO_ON, Completion, Image, Message, Messages, Parameters, ProviderError
 from . import endings, history, lease, prompt, records
 from .lease import Claim, Outcome
 from .records import Said
+from .showing import Show
 from .text import cleaned
 from .writing import Writing
 
@@ -40,6 +41,7 @@ class Writers:
         database: Database,
         complete: Complete,
         budget: Budget,
+        show: Show,
         places: int,
         caps: lease.Caps,
         shown: Callable[[str], None],
@@ -49,6 +51,7 @@ class Writers:
         self._database = database
         self._complete = complete
         self._budget = budget
+        self._show = show
         self._caps = caps
         self._shown = shown
         self._ended = ended
@@ -190,7 +193,7 @@ class Writers:
         status, problem = self._ending(writing)
         (text, reasoning), reason = writing.whole(), writing.finish_reason
         if status == "complete" and text.strip():
-            problem = endings.remark(reason)
+            problem = " ".join(filter(None, [writing.remark, endings.remark(reason)]))
         elif status == "complete":
             status, text, problem = "failed", "", endings.excuse(reason)
         asked, answered = writing.tokens()
@@ -228,7 +231,9 @@ class Writers:
             writing.cancel()
         claim = writing.claim
         instructions, said = history.context(self._database, claim.conversation_id, claim.parent_id)
-        messages = [*map(_told, said), *_so_far(claim.text)]
+        shown = self._show(claim.model, said)
+        writing.remark = shown.remark
+        messages = [*(_told(message, shown.images) for message in said), *_so_far(claim.text)]
         asked = prompt.compose(instructions, messages, len(said) - 1, self._budget(claim.model))
         writing.seen_from = said[asked.first].id if asked.first else None
         return writing.begin(self._complete(claim.model, asked.messages, asked.parameters))
@@ -254,8 +259,11 @@ class Writers:
         return True
 
 
-def _told(message: records.Message) -> Message:
-    return Message(role="user" if message.role == "user" else "assistant", content=message.text)
+def _told(message: records.Message, images: Mapping[str, Sequence[Image]]) -> Message:
+    told = Message(role="user" if message.role == "user" else "assistant", content=message.text)
+    if message.id in images:
+        told["images"] = images[message.id]
+    return told
 
 
 def _so_far(text: str) -> Messages:

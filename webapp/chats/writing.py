@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from threading import Lock
 
-from ..providers.base import Chunk, Completion, Finish, Reasoning, Usage
+from ..providers.base import Chunk, Completion, Finish, Reasoning, Unseen, Usage
 from .lease import Claim
 from .records import Said
 from .text import Cleaner, cleaned
@@ -11,6 +11,7 @@ from .text import Cleaner, cleaned
 MOST_REASONING = 100_000  # characters; an hour's thinking must not make a page that no browser wants to open
 BEYOND = "…\n\n(The rest of the reasoning was not kept.)"
 REASON_CHARACTERS = 100
+UNSEEN = "The model refused the pictures: it answered without them."
 
 
 class Writing:
@@ -22,6 +23,7 @@ class Writing:
         self.is_stopped = False
         self.seen_from: str | None = None
         self.finish_reason = ""
+        self.remark = ""
         self._text, self._reasoning = self.shown
         self._words, self._thoughts = Cleaner(), Cleaner()
         self._is_new_thought = True
@@ -48,6 +50,8 @@ class Writing:
                 return self._think(self._thoughts.add(text))
             case Usage():
                 self._usage = chunk
+            case Unseen():
+                self.remark = UNSEEN
             case Finish(reason):
                 self.finish_reason = cleaned(reason)[:REASON_CHARACTERS]
         return False

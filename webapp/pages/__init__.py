@@ -4,6 +4,7 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from . import (
+    attachments,
     auth,
     branching,
     chat,
@@ -45,6 +46,7 @@ def init_app(app: Flask, house: House) -> None:
     auth.init_app(app)
     app.register_blueprint(chat.blueprint)
     app.register_blueprint(branching.blueprint)
+    app.register_blueprint(attachments.blueprint)
     app.register_blueprint(instructions.blueprint)
     app.register_blueprint(exports.blueprint)
     app.register_blueprint(presets.blueprint)

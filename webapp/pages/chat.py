@@ -9,12 +9,14 @@ from flask import Blueprint, Response, redirect, render_template, request, strea
 from werkzeug.wrappers import Response as Redirect
 
 from .. import providers
-from ..chats import branches, history, lease, lists, windows
+from ..chats import attachments, branches, history, lease, lists, windows
 from ..chats.records import Message
 from ..chats.text import cleaned
 from ..chats.windows import Part
 from ..web import signin
+from ..web.body import takes_files
 from . import composer, fields, plain, rendering
+from .attachments import shown
 from .fields import Typed
 from .house import house
 from .live import Live
@@ -37,17 +39,21 @@ def new() -> Response:
 
 
 @blueprint.post("/chats")
+@takes_files
 def begin() -> Redirect:
     draft = composer.first_draft()
     owner = signin.owner_for(draft.submit_id, partial(house().limits.check, _sender("")))
-    sent = history.begin(house().database, owner, draft, _admit(owner))
+    with attachments.kept(house().database, house().files, draft.pictures):
+        sent = history.begin(house().database, owner, draft, _admit(owner))
     return _to_chat(sent.conversation_id)
 
 
 @blueprint.post("/chats/<id:conversation_id>/messages")
+@takes_files
 def go_on(conversation_id: str) -> Redirect:
     draft, owner = composer.draft(), _owner()
-    sent = history.append(house().database, owner, conversation_id, draft, _admit(owner))
+    with attachments.kept(house().database, house().files, draft.pictures):
+        sent = history.append(house().database, owner, conversation_id, draft, _admit(owner))
     return _to_chat(sent.conversation_id, at=sent.message_id if draft.parent_id or draft.edits else None)
 
 
@@ -101,6 +107,7 @@ def show(conversation_id: str) -> Response:
     page = {"conversation": conversation, "window": window, "at": at, "is_whole": is_whole}
     page |= {"parts": _whole(owner, conversation_id, at) if is_whole else [_part(window.messages)]}
     page |= {"composer": _composer(window.newest, is_newest=not (at or before))}
+    page |= {"files": shown(conversation.id)}
     page |= {"is_instructed": bool(history.instructions(house().database, owner, conversation_id).set)}
     live = _live(owner, window.tail if is_whole else window.messages)
     page |= {"live": live}

@@ -15,7 +15,7 @@ from ..chats.instructions import Preset
 from ..chats.records import Draft
 from ..providers import Choice
 from ..web import signin, submit
-from . import fields, picker
+from . import fields, picker, uploads
 from .fields import NOTHING_TYPED, Typed
 from .house import house
 
@@ -52,6 +52,8 @@ class Composer:
     at: str = ""
     typed: Typed = NOTHING_TYPED
     is_temporary: bool = False
+    lost_files: Sequence[str] = ()
+    """The names of those that came and have to be chosen anew: no page can put a file into a form."""
 
     @property
     def begins_chat(self) -> bool:
@@ -74,6 +76,14 @@ class Composer:
         is_there = not self.model or any(choice.value == self.model for choice in choices)
         gone = [] if is_there else [Group("", [Choice(self.model, f"{self.model} (not offered now)", "")])]
         return gone + _grouped(choices)
+
+    @property
+    def takes_files(self) -> bool:
+        return bool(self.most_megabytes)
+
+    @property
+    def most_megabytes(self) -> int:
+        return house().settings.attachment_megabytes
 
     @property
     def most_characters(self) -> int:
@@ -99,6 +109,7 @@ def kept() -> Composer:
             at=fields.text("at"),
             typed=fields.typed(with_preset=True) if request.endpoint in TELLING else NOTHING_TYPED,
             is_temporary=request.endpoint in TELLING and fields.is_ticked("temporary"),
+            lost_files=uploads.names(),
         )
     except HTTPException:
         return fresh("")
@@ -110,19 +121,20 @@ def again(status: int) -> Composer | None:
     if not sent.words.strip() or not signin.is_welcome():
         return None
     if status in START_ANEW or len(fields.text("submit_id")) > SUBMIT_ID_CHARACTERS:
-        anew = fresh(url_for("chat.begin"), sent.words, sent.model, typed=sent.typed)
-        sent = replace(anew, is_temporary=sent.is_temporary)
+        sent = replace(sent, action=url_for("chat.begin"), submit_id=submit.new_id(), parent="", edits="", at="")
     return sent if not sent.model or providers.offers(sent.model) else replace(sent, model="")
 
 
-def draft() -> Draft:
-    """What the person sent. Aborts with 400 or 413 and a sentence."""
+def draft(preset: Preset | None = None) -> Draft:
+    """What the person sent. Aborts with 400, 413 or 503 and a sentence."""
     words = fields.text("message")
     if not any(character.isprintable() for character in words.strip()):
         abort(HTTPStatus.BAD_REQUEST, "Write something first: the message is empty.")
     fields.limit("message", words, house().settings.message_characters)
     parent, edits, at = (fields.text(name) or None for name in ("parent", "edits", "at"))
-    return Draft(words, _model(), submit_id(), parent, edits=edits, at=at)
+    model, sent_as = _model(), submit_id()
+    words, pictures = uploads.read(words, preset.model if preset and preset.model else model)
+    return Draft(words, model, sent_as, parent, edits=edits, at=at, pictures=pictures)
 
 
 def first_draft() -> Draft:
@@ -132,7 +144,7 @@ def first_draft() -> Draft:
     if preset and preset.model and not providers.offers(preset.model):
         abort(HTTPStatus.BAD_REQUEST, PRESET_WITHOUT_MODEL.format(preset.model))
     told, is_temporary = fields.instructions(typed), fields.is_ticked("temporary")
-    return replace(draft(), instructions=told, preset=preset, is_temporary=is_temporary)
+    return replace(draft(preset), instructions=told, preset=preset, is_temporary=is_temporary)
 
 
 def submit_id() -> str:

@@ -9,6 +9,8 @@ from math import ceil
 from flask import Flask, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from ..chats.attachments import OWNER_MEGABYTES, Full
+from ..chats.files import Unwritable
 from ..chats.records import Gone, NotFound
 from ..db import DatabaseError
 from ..outages import outage
@@ -39,6 +41,7 @@ ADVICE = {
 }
 ASK_AGAIN_SECONDS = 5
 SOON_SECONDS = 120
+FULL = f"Your pictures take the {OWNER_MEGABYTES:,} MB that are kept for one person: delete chats that have some first."
 NO_SUCH_CHAT = "A chat opens only in the browser that began it, and that browser has to keep Voichat's cookie."
 NO_SUCH_CHAT_OF_YOURS = "A chat opens only for the person who began it."
 NO_SUCH_SHARE = "A shared chat opens until its link ends or is revoked: ask whoever sent it to you for another."
@@ -53,6 +56,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(NotFound, _not_found)
     app.register_error_handler(Gone, lambda _error: page(410))
+    app.register_error_handler(Full, lambda _error: page(413, FULL))
+    app.register_error_handler(Unwritable, _unwritable)
     app.register_error_handler(LimitReached, _limit_reached)
     app.register_error_handler(DatabaseError, _database_error)
 
@@ -98,13 +103,18 @@ def _sentence(error: HTTPException) -> str:
     if error.description != type(error).description:
         return error.description or ""
     if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return f"What you sent is too large: this server reads at most {house().settings.body_bytes:,} bytes."
+        return f"What you sent is too large: this server reads at most {request.max_content_length or 0:,} bytes."
     return ""
 
 
 def _limit_reached(error: LimitReached) -> tuple[str, int, dict[str, str]]:
     html, status = page(429, f"{error} You can send again {_opening(error.seconds)}.")
     return html, status, {"Retry-After": str(ASK_AGAIN_SECONDS if error.seconds is None else ceil(error.seconds))}
+
+
+def _unwritable(error: Unwritable) -> tuple[str, int]:
+    log.error("a picture cannot be stored: %s", error)
+    return page(503, f"The server cannot store pictures now: {error}. Send the message without them, or later.")
 
 
 def _opening(seconds: float | None) -> str:

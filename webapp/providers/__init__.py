@@ -24,7 +24,18 @@ GUIDE = "Guide (built in, no language model)"
 KINDS: dict[str, type[AbstractProvider]] = {"openai": OpenAI, "voigpt": VoiGpt}
 TAKEN = {"openai": "OPENAI_BASE_URL", "voigpt": "VOIGPT_URL", "guide": "the built-in Guide"}
 
-__all__ = ["Choice", "Upstreams", "candidates", "choices", "get", "init_app", "offers", "presets", "table"]
+__all__ = [
+    "Choice",
+    "Upstreams",
+    "candidates",
+    "choices",
+    "get",
+    "init_app",
+    "offers",
+    "presets",
+    "table",
+    "takes_images",
+]
 
 blueprint = Blueprint("providers", __name__, url_prefix="/providers")
 
@@ -85,6 +96,12 @@ class Upstreams:
         upstream = self._by_name.get(choice.partition("/")[0])
         return upstream is not None and not upstream.is_guide
 
+    def takes_images(self, choice: str) -> bool | None:
+        """Whether the model does, if anybody said so."""
+        name, _, model = choice.partition("/")
+        upstream = self._by_name.get(name)
+        return upstream.takes_images(model) if upstream else None
+
     def __iter__(self) -> Iterator[Upstream]:
         return iter(self._by_name.values())
 
@@ -130,7 +147,8 @@ def _written(written: providers_file.Upstream, settings: Settings, default: str)
         seconds=written.seconds or settings.reply_seconds,
         connect_seconds=written.connect_seconds,
         context=written.context,
-        models=tuple(Model(model.name, model.label, model.context) for model in written.models),
+        images=written.images,
+        models=tuple(Model(model.name, model.label, model.context, model.images) for model in written.models),
         model=_model_of(written.name, default) or _guides(is_guide),
         is_guide=is_guide,
     )
@@ -230,6 +248,11 @@ def offers(choice: str) -> bool:
         return bool(get(choice))
     except ProviderError:
         return False
+
+
+def takes_images(choice: str) -> bool | None:
+    """Whether the model does, if anybody said so; those of whom nobody did may be tried."""
+    return _upstreams().takes_images(choice)
 
 
 def presets() -> Sequence[Preset]:

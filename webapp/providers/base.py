@@ -2,14 +2,25 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Self, TypeAlias, TypedDict
+from typing import Any, ClassVar, Literal, NotRequired, Self, TypeAlias, TypedDict
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture; `kind` is its media type, image/png or image/jpeg."""
+
+    kind: str
+    content: bytes = field(repr=False)
 
 
 class Message(TypedDict):
+    """Images are for an adapter that `supports_images`; others leave them out."""
+
     role: Literal["system", "user", "assistant"]
     content: str
+    images: NotRequired[Sequence[Image]]
 
 
 Messages: TypeAlias = Sequence[Message]
@@ -45,7 +56,12 @@ class Finish:
     reason: str
 
 
-Chunk: TypeAlias = str | Reasoning | Usage | Finish
+@dataclass(frozen=True)
+class Unseen:
+    """The upstream refused the images: it was asked once more without them, and that is what it answers."""
+
+
+Chunk: TypeAlias = str | Reasoning | Usage | Finish | Unseen
 CreateResult: TypeAlias = Iterator[Chunk]
 
 
@@ -92,6 +108,8 @@ class AbstractProvider(ABC):
     working: ClassVar[bool]
     supports_stream: ClassVar[bool]
     supports_message_history: ClassVar[bool]
+    supports_images: ClassVar[bool] = False
+    """Whether some of its models may take images."""
     lists_models: ClassVar[bool] = False
     """Whether `models()` asks the upstream for them; else it knows them."""
 

@@ -190,7 +190,7 @@ def read_messages(body: bytes) -> tuple[Mapping[str, Any], list[Message]]:
         parsed = None
     match parsed:
         case {"messages": [_, *_] as messages} if all(map(is_message, messages)):
-            return parsed, list(messages)
+            return parsed, list(map(in_words, messages))
     raise Refusal(HTTPStatus.BAD_REQUEST, 'Expected {"messages": [{"role": "…", "content": "…"}, …]}.')
 
 
@@ -198,7 +198,26 @@ def is_message(value: object) -> bool:
     match value:
         case {"role": "system" | "user" | "assistant", "content": str()}:
             return True
+        case {"role": "system" | "user" | "assistant", "content": [*parts]}:
+            return all(map(is_part, parts))
     return False
+
+
+def is_part(value: object) -> bool:
+    match value:
+        case {"type": "text", "text": str()} | {"type": "image_url"}:
+            return True
+    return False
+
+
+def in_words(message: Mapping[str, Any]) -> Message:
+    """What OpenAI's clients may send in parts as one text."""
+    content = message["content"]
+    if isinstance(content, str):
+        return Message(role=message["role"], content=content)
+    if any(part["type"] == "image_url" for part in content):
+        raise Refusal(HTTPStatus.BAD_REQUEST, NO_IMAGES)
+    return Message(role=message["role"], content="\n".join(part["text"] for part in content))
 
 
 def html(status: HTTPStatus, sentence: str, *headers: tuple[str, str]) -> Response:
@@ -215,6 +234,7 @@ def whole(status: HTTPStatus, body: bytes, kind: str, *headers: tuple[str, str])
 
 
 MODEL = "guide"
+NO_IMAGES = "The Guide is no language model and takes no images: send words alone."
 CHUNK = "chat.completion.chunk"
 CSRF_COOKIE = "csrftoken"
 COOKIE_TOKEN = re.compile(rf"(?:^|;)\s*{CSRF_COOKIE}=([A-Za-z0-9]{{32}})\s*(?:;|$)")

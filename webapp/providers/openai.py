@@ -1,5 +1,7 @@
 """OpenAI's chat completions, which Ollama, vLLM, llama.cpp, LM Studio and many others speak too."""
 
+import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -13,10 +15,13 @@ from .base import (
     Chunk,
     CreateResult,
     Finish,
+    Image,
+    Message,
     Messages,
     Parameters,
     ProviderError,
     Reasoning,
+    Unseen,
     Usage,
 )
 from .faults import AGAIN, REPORT
@@ -26,6 +31,9 @@ SILENCE_SECONDS = 300.0  # some models think for minutes after they have begun
 MOST_TOKENS = 2**31
 USAGE = "stream_options"
 LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
+# What servers say to images that a model does not take, each with a status and in words of its own.
+NO_IMAGES = (400, 404, 415, 422, 500, 501)
+ABOUT_IMAGES = re.compile(rb"image|multi-?modal|vision", re.IGNORECASE)
 LENGTHS = {"model_length": "length"}  # Mistral's word for the end of the model's context
 CUT_OFF = f"The upstream's answer was cut off; {AGAIN}."
 NEVER_BEGUN = "The upstream ended its answer before it began; start a new chat or shorten the message, or try again."
@@ -38,6 +46,7 @@ class OpenAI(AbstractProvider):
     working = True
     supports_message_history = True
     supports_stream = True
+    supports_images = True
     lists_models = True
 
     @classmethod
@@ -60,8 +69,12 @@ class OpenAI(AbstractProvider):
     ) -> CreateResult:
         """Takes one whole message too, where a server does not stream."""
         call, url, way = cls._way(proxy, access_token, **kwargs)
-        said = [{"role": message["role"], "content": message["content"]} for message in messages]
-        body = {"model": model, "messages": said, "stream": stream, **_set(kwargs.get("parameters") or {})}
+        body = {
+            "model": model,
+            "messages": list(map(_said, messages)),
+            "stream": stream,
+            **_set(kwargs.get("parameters") or {}),
+        }
         options = {USAGE: {"include_usage": True}} if stream else {}
         send = partial(call.stream_json, f"{url}/chat/completions", silence=call.seconds, **way)
         yield from thoughts.told_apart(_answer(send, body | options, access_token or ""))
@@ -83,6 +96,17 @@ class OpenAI(AbstractProvider):
     ) -> tuple[Call, str, dict[str, Any]]:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return call or Call(), (url or cls.url).rstrip("/"), {"headers": headers, "proxy": proxy, "ca_file": ca_file}
+
+
+def _said(message: Message) -> dict[str, Any]:
+    images = message.get("images")
+    if not images:
+        return {"role": message["role"], "content": message["content"]}
+    return {"role": message["role"], "content": [{"type": "text", "text": message["content"]}, *map(_part, images)]}
+
+
+def _part(image: Image) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": f"data:{image.kind};base64,{b64encode(image.content).decode()}"}}
 
 
 def _set(parameters: Parameters) -> Parameters:
@@ -107,6 +131,8 @@ def _answer(send: Callable[[Any], AbstractContextManager[Answer]], body: dict[st
             return
         refusal = answer.whole()
     amended = _amended(body, refusal)
+    if not amended and (amended := _without_images(body, refusal)):
+        yield Unseen()
     if not amended:
         raise refusal.failure(key)
     yield from _answer(send, amended, key)
@@ -122,6 +148,19 @@ def _amended(body: dict[str, Any], refusal: Response) -> dict[str, Any] | None:
     if NEW_LIMIT.encode() in refusal.body and (limit := rest.pop(LIMIT, None)):  # OpenAI's models that reason
         return rest | {NEW_LIMIT: limit}
     return None
+
+
+def _without_images(body: dict[str, Any], refusal: Response) -> dict[str, Any] | None:
+    """The same words, if there were images and the upstream seems to say that it takes none."""
+    messages = body["messages"]
+    has_images = any(isinstance(message["content"], list) for message in messages)
+    if not has_images or refusal.status not in NO_IMAGES or not ABOUT_IMAGES.search(refusal.body):
+        return None
+    return body | {"messages": [message | {"content": _text(message["content"])} for message in messages]}
+
+
+def _text(content: str | list[dict[str, Any]]) -> str:
+    return content if isinstance(content, str) else str(content[0]["text"])
 
 
 def _is_whole(answer: Answer) -> bool:

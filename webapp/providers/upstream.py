@@ -44,19 +44,23 @@ class Health:
 
 @dataclass(frozen=True)
 class Model:
-    """One of the models that are offered, whatever the server lists. `context` is in tokens; None is not known."""
+    """One of the models that are offered, whatever the server lists.
+
+    `context` is in tokens, `images` whether it takes any; None is not known.
+    """
 
     name: str
     label: str
     context: int | None = None
+    images: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
     """A server and the adapter that speaks to it.
 
-    `models` are offered instead of what it lists; `model`, if there is one, besides. `context` is that of the models
-    that do not say it themselves.
+    `models` are offered instead of what it lists; `model`, if there is one, besides. `context` and `images` are
+    those of the models that do not say it themselves.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Server:
     seconds: float
     connect_seconds: float = 10.0
     context: int | None = None
+    images: bool | None = None
     models: tuple[Model, ...] = ()
     model: str = ""
     is_guide: bool = False
@@ -114,6 +119,13 @@ class Upstream:
         """The tokens that the model takes, if anybody said so."""
         written = self._written.get(model)
         return written.context if written and written.context else self._server.context
+
+    def takes_images(self, model: str) -> bool | None:
+        """Whether the model does, if anybody said so."""
+        if self.is_guide or not self._server.adapter.supports_images:
+            return False
+        written = self._written.get(model)
+        return written.images if written and written.images is not None else self._server.images
 
     def complete(self, model: str, messages: Messages, parameters: Parameters = NO_PARAMETERS) -> Completion:
         call = http.Call(self._server.seconds, connect=self._server.connect_seconds)

@@ -1,17 +1,38 @@
-"""A body that is no HTTP is the client's fault: what the server raises over it becomes a 400, not a 500."""
+"""How much of a body is read; and one that is no HTTP is the client's fault: a 400, not a 500."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BufferedReader, RawIOBase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import Flask
+from flask import Flask, current_app, request
+
+from ..settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-def init_app(app: Flask) -> None:
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def init_app(app: Flask, settings: Settings) -> None:
     app.wsgi_app = ReadableBody(app.wsgi_app)  # type: ignore[method-assign]
+    app.config.update(MAX_CONTENT_LENGTH=settings.body_bytes, MAX_FORM_MEMORY_SIZE=settings.body_bytes)
+    app.before_request(lambda: _make_room(settings.attachment_bytes))
+    app.teardown_request(lambda _error: request.close())  # files that came, which may lie on the disk
+
+
+def takes_files(view: View) -> View:
+    """Marks a route whose form may bring files besides."""
+    view.takes_files = True  # type: ignore[attr-defined]
+    return view
+
+
+def _make_room(size: int) -> None:
+    """Before anybody reads the form."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if getattr(view, "takes_files", False) and request.mimetype == "multipart/form-data":
+        request.max_content_length = current_app.config["MAX_CONTENT_LENGTH"] + size
 
 
 class ReadableBody:

@@ -1,0 +1,96 @@
+"""Files that come with a message: text becomes part of its words, pictures stand beside them."""
+
+from http import HTTPStatus
+from typing import NamedTuple, NoReturn
+
+from flask import abort, request
+from werkzeug.datastructures import FileStorage
+
+from .. import providers
+from ..chats import pictures, textfiles
+from ..chats.pictures import Busy, Unreadable
+from ..chats.records import Picture
+from . import fields
+from .house import house
+
+FILES_A_MESSAGE = 10
+TAKEN = f"Text files in UTF-8 are taken, and pictures as {pictures.FORMATS}"
+NO_FILES = "No files are taken here: send the message without them."
+TOO_MANY = f"These are {{}} files; at most {FILES_A_MESSAGE} are taken with one message."
+TOO_LARGE = "The files have {:.1f} MB together; at most {} MB are taken with one message."
+BUSY = "The server has other pictures to read: send this again in a moment."
+
+
+class Upload(NamedTuple):
+    """A file as it came, by the name under which it may be shown."""
+
+    name: str
+    content: bytes
+
+
+def names() -> list[str]:
+    """Of the files that came; they cannot be put back into a form."""
+    return [textfiles.safe_name(file.filename or "") for file in _files()]
+
+
+def read(words: str, model: str) -> tuple[str, tuple[Picture, ...]]:
+    """The words with the text files in them, and the pictures, for this model. Aborts with a sentence."""
+    uploads = _uploads()
+    shown = [upload for upload in uploads if pictures.is_picture(upload.content)]
+    for upload in uploads:
+        if upload not in shown:
+            words = f"{words.rstrip()}\n\n{textfiles.block(upload.name, _text(upload))}"
+            fields.limit(f"message with “{upload.name}”", words, house().settings.message_characters)
+    if shown:
+        _check_model(model)
+    return words, tuple(map(_picture, shown))
+
+
+def _uploads() -> list[Upload]:
+    files, megabytes = _files(), house().settings.attachment_megabytes
+    if not files:
+        return []
+    if not megabytes:
+        abort(HTTPStatus.BAD_REQUEST, NO_FILES)
+    if len(files) > FILES_A_MESSAGE:
+        abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_MANY.format(len(files)))
+    uploads = [Upload(textfiles.safe_name(file.filename or ""), file.read()) for file in files]
+    total = sum(len(upload.content) for upload in uploads)
+    if total > house().settings.attachment_bytes:
+        abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE.format(total / 1_000_000, megabytes))
+    return uploads
+
+
+def _files() -> list[FileStorage]:
+    """A field in which nothing was chosen comes without a name."""
+    return [file for _, file in request.files.items(multi=True) if file.filename]
+
+
+def _text(upload: Upload) -> str:
+    if not upload.content:
+        _refuse(upload, "is empty")
+    words = textfiles.text(upload.content)
+    return _refuse(upload, "is neither text nor such a picture") if words is None else words
+
+
+def _picture(upload: Upload) -> Picture:
+    try:
+        return pictures.picture(upload.name, upload.content)
+    except Unreadable as error:
+        return _refuse(upload, str(error))
+    except Busy:
+        abort(HTTPStatus.SERVICE_UNAVAILABLE, BUSY)
+
+
+def _refuse(upload: Upload, reason: str) -> NoReturn:
+    abort(HTTPStatus.BAD_REQUEST, f"{TAKEN}: “{upload.name}” {reason}.")
+
+
+def _check_model(model: str) -> None:
+    """Of a model of which nobody says whether it takes pictures, the upstream may."""
+    if providers.takes_images(model) is not False:
+        return
+    others = [choice.label for choice in providers.choices() if providers.takes_images(choice.value) is not False]
+    other = f"choose another, such as {others[0]}," if others else "no other model here does:"
+    rest = "or send the message without them" if others else "send the message without them"
+    abort(HTTPStatus.BAD_REQUEST, f"This model takes no pictures; {other} {rest}.")
