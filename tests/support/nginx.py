@@ -67,7 +67,7 @@ class ProxiedVisitor(Visitor):
         self.nginx = nginx
 
     def _ask(
-        self, method: str, path: str, body: str | None, headers: dict[str, str]
+        self, method: str, path: str, body: str | bytes | None, headers: dict[str, str]
     ) -> tuple[HTTPConnection, HTTPResponse]:
         trust = ssl.create_default_context(cafile=str(CERTIFICATE))
         trust.check_hostname = False

@@ -13,6 +13,7 @@ from http.client import HTTPConnection, HTTPMessage, HTTPResponse, IncompleteRea
 from typing import TypeVar
 from urllib.parse import urlencode
 
+from tests.support.pictures import multipart
 from tests.support.servers import Voichat, wait_until
 
 T = TypeVar("T")
@@ -105,6 +106,11 @@ class Visitor:
     def post(self, path: str, form: dict[str, str], **headers: str) -> Answer:
         return self._answer("POST", path, urlencode(form), {"Content-Type": FORM} | headers)
 
+    def attach(self, path: str, form: dict[str, str], *files: tuple[str, bytes]) -> Answer:
+        """The form with files, each its name and its content."""
+        body, kind = multipart(form, files)
+        return self._answer("POST", path, body, {"Content-Type": kind})
+
     def open(self, path: str, **headers: str) -> OpenPage:
         return OpenPage(*self._ask("GET", path, None, headers))
 
@@ -134,7 +140,7 @@ class Visitor:
         wait_until(is_settled, PATIENCE)
         return shown
 
-    def _answer(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Answer:
+    def _answer(self, method: str, path: str, body: str | bytes | None, headers: dict[str, str]) -> Answer:
         connection, response = self._ask(method, path, body, headers)
         with OpenPage(connection, response) as page:
             answer = Answer(response.status, response.headers, page.read_to_its_end())
@@ -142,7 +148,7 @@ class Visitor:
         return answer
 
     def _ask(
-        self, method: str, path: str, body: str | None, headers: dict[str, str]
+        self, method: str, path: str, body: str | bytes | None, headers: dict[str, str]
     ) -> tuple[HTTPConnection, HTTPResponse]:
         connection = HTTPConnection("127.0.0.1", self.voichat.port, timeout=PATIENCE)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
