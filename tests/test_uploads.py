@@ -354,3 +354,53 @@ def test_a_part_that_is_broken_is_the_clients_fault(alice: Person) -> None:
     for body in (b"--x\r\n", b"--x\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\nabc", b"\0"):
         answer = alice.client.post("/chats", data=body, content_type="multipart/form-data; boundary=x")
         assert answer.status_code in (400, 413)
+
+
+# Messages that are written anew
+
+
+def test_a_message_that_is_written_anew_keeps_the_pictures_that_have_a_tick(alice: Person, eyes: Upstream) -> None:
+    chat = attach(alice, CAT, ("dog.png", png(5, 5))).headers["Location"]
+    answered(alice, chat)
+    first, second = shown_files(alice, chat)
+    message = Page(alice.get(chat)).articles[0].id
+    form = alice.get(f"{chat}/messages/{message}/edit").text
+    assert f'name="keep-{first.rpartition("/")[2]}" value="cat.png" checked' in form
+    ticked = {f"keep-{second.rpartition('/')[2]}": "dog.png"}
+    anew = attach(alice, ("new.png", png(7, 7)), to=f"{chat}/messages", message="Again", edits=message, **ticked)
+    answered(alice, anew.headers["Location"])
+    sizes = re.findall(r'<img src="[^"]*" alt="([^"]*)"', alice.get(anew.headers["Location"]).text)
+    assert sizes == ["dog.png", "new.png"]
+    assert len(told(eyes)[0]) == 3
+    assert shown_files(alice, f"{chat}?at={message}") == [first, second]
+
+
+@ON_ONE_DATABASE
+def test_nobody_keeps_a_picture_of_another_message(alice: Person, mallory: Person) -> None:
+    chat, other = (attach(person, CAT).headers["Location"] for person in (alice, mallory))
+    message = Page(alice.get(chat)).articles[0].id
+    theirs = shown_files(mallory, other)[0].rpartition("/")[2]
+    for stolen in (theirs, "0" * 32, "\0"):
+        answer = attach(alice, to=f"{chat}/messages", edits=message, **{f"keep-{stolen}": "x"})
+        assert answer.status_code == 404
+
+
+@ON_ONE_DATABASE
+def test_the_ticks_are_still_there_after_an_error(alice: Person) -> None:
+    chat = attach(alice, CAT).headers["Location"]
+    answered(alice, chat)
+    message, kept = Page(alice.get(chat)).articles[0].id, shown_files(alice, chat)[0].rpartition("/")[2]
+    form = {"edits": message, f"keep-{kept}": "cat.png"}
+    answer = attach(alice, ("a.pdf", b"%PDF-"), to=f"{chat}/messages", **form)
+    assert answer.status_code == 400
+    assert Page(answer).fields["edits"] == message
+    assert f'name="keep-{kept}" value="cat.png" checked' in answer.text
+
+
+@ON_ONE_DATABASE
+def test_a_chat_that_is_taken_along_or_read_with_curl_names_its_files(alice: Person) -> None:
+    chat = attach(alice, CAT).headers["Location"]
+    answered(alice, chat)
+    assert "*(file: cat.png)*\n\nLook\n" in alice.get(f"{chat}.md").text
+    assert "You:\n[file: cat.png]\nLook\n" in alice.get(f"{chat}.txt").text
+    assert "You:\n[file: cat.png]\nLook\n" in alice.get(chat, headers={"Accept": "text/plain"}).text

@@ -317,8 +317,9 @@ def _model(value: Any) -> Model:
     name = _line(MODEL_CHARACTERS)(row["name"])
     context = _tokens(row["context"]) if "context" in row else None
     label = _line(LABEL_CHARACTERS)(row["label"]) if "label" in row else name
-    images = _yes_or_no(row["images"]) if "images" in row else None
-    return Model(name, label, context, images)
+    if not isinstance(row.get("images"), bool | None):
+        raise ValueError("has one whose images is neither true nor false")
+    return Model(name, label, context, row.get("images"))
 
 
 def _table(value: Any) -> Any:

@@ -88,6 +88,13 @@ def by_message(database: Database, conversation_id: str) -> dict[str, list[Attac
     return dict(found)
 
 
+def names(database: Database, conversation_id: str) -> dict[str, list[str]]:
+    """By message, what the files were called."""
+    return {
+        message_id: [each.name for each in found] for message_id, found in by_message(database, conversation_id).items()
+    }
+
+
 def ids_of(connection: Connection, owner: str) -> list[str]:
     """Whose files are to go once the rows have gone."""
     return list(connection.execute(select(attachments.c.id).where(_of(owner))).scalars())

@@ -1,10 +1,10 @@
 """A chat as a file: Markdown for people, JSON with all of its branches for programs."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from .instructions import Instructions
 from .records import Conversation, Message
@@ -13,16 +13,21 @@ FORMAT = "voichat-chat"
 VERSION = 1
 NAME_CHARACTERS = 80
 
+# By message, what its files are called.
+Files: TypeAlias = Mapping[str, Sequence[str]]
+
 # What is made from the rest, or means something to this server alone.
 LEFT_OUT = {"conversation_id", "html", "renderer", "attempt", "seen_from"}
 KEPT = [field.name for field in fields(Message) if field.name not in LEFT_OUT]
 
 
-def markdown(chat: Conversation, messages: Iterable[Message], who: Callable[[Message], str]) -> Iterator[str]:
+def markdown(
+    chat: Conversation, messages: Iterable[Message], who: Callable[[Message], str], files: Files
+) -> Iterator[str]:
     """One branch, each message under a heading that says `who` wrote it and when; piece by piece."""
     yield f"# {chat.title}\n"
     for message in messages:
-        yield f"\n{_in_markdown(message, who(message))}"
+        yield f"\n{_in_markdown(message, who(message), files.get(message.id, ()))}"
 
 
 def in_json(chat: Conversation, told: Instructions, messages: Iterable[Message]) -> Iterator[str]:
@@ -50,9 +55,11 @@ def _dumped(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1)
 
 
-def _in_markdown(message: Message, who: str) -> str:
+def _in_markdown(message: Message, who: str, files: Sequence[str]) -> str:
     when = datetime.fromtimestamp(message.settled_at or message.created_at).astimezone()
-    return "\n".join([f"## {who}, {when:%Y-%m-%d %H:%M}\n", *_words(message)])
+    return "\n".join(
+        [f"## {who}, {when:%Y-%m-%d %H:%M}\n", *(f"*(file: {name})*\n" for name in files), *_words(message)]
+    )
 
 
 def _words(message: Message) -> Iterator[str]:

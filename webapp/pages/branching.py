@@ -7,7 +7,7 @@ from http import HTTPStatus
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response as Redirect
 
-from ..chats import branches, copies, history, lists
+from ..chats import attachments, branches, copies, history, lists
 from . import composer, fields, visitor
 from .house import house
 
@@ -24,7 +24,7 @@ def edit(conversation_id: str, message_id: str) -> str:
     return render_template(
         "chat/edit.html",
         conversation=conversation,
-        composer=replace(form, edits=said.id),
+        composer=replace(form, edits=said.id, keeps=_pictures(conversation_id, said.id)),
         here=url_for("chat.show", conversation_id=conversation_id, at=said.id, _anchor=said.id),
     )
 
@@ -40,3 +40,8 @@ def copy(conversation_id: str) -> Redirect:
     admit = partial(house().limits.admit, visitor.sender(owner))
     sent = copies.copy(database, house().files, source, owner, composer.submit_id(), admit)
     return redirect(url_for("chat.show", conversation_id=sent.conversation_id), HTTPStatus.SEE_OTHER)
+
+
+def _pictures(conversation_id: str, message_id: str) -> dict[str, str]:
+    found = attachments.by_message(house().database, conversation_id).get(message_id, [])
+    return {each.id: each.name for each in found}

@@ -120,8 +120,9 @@ def _text(owner: str, conversation_id: str, at: str) -> Response:
     """The whole branch."""
     window = windows.window(house().database, owner, conversation_id, at)
     messages = (message for part in _whole(owner, conversation_id, at) for message in part.messages)
+    files = attachments.names(house().database, conversation_id)
     live = _live(owner, window.tail)
-    return _open(stream_with_context(plain.pieces(messages, live)), "text/plain", live)
+    return _open(stream_with_context(plain.pieces(messages, live, files)), "text/plain", live)
 
 
 def _whole(owner: str, conversation_id: str, at: str) -> Iterator[Part]:

@@ -1,7 +1,7 @@
 """The form that sends a message: what it shows, and what comes back from it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from http import HTTPStatus
 from itertools import groupby
@@ -52,6 +52,8 @@ class Composer:
     at: str = ""
     typed: Typed = NOTHING_TYPED
     is_temporary: bool = False
+    keeps: Mapping[str, str] = field(default_factory=dict)
+    """Pictures of the message `edits`, by their ids: their names."""
     lost_files: Sequence[str] = ()
     """The names of those that came and have to be chosen anew: no page can put a file into a form."""
 
@@ -109,6 +111,7 @@ def kept() -> Composer:
             at=fields.text("at"),
             typed=fields.typed(with_preset=True) if request.endpoint in TELLING else NOTHING_TYPED,
             is_temporary=request.endpoint in TELLING and fields.is_ticked("temporary"),
+            keeps=uploads.keeps(),
             lost_files=uploads.names(),
         )
     except HTTPException:
@@ -133,7 +136,7 @@ def draft(preset: Preset | None = None) -> Draft:
     fields.limit("message", words, house().settings.message_characters)
     parent, edits, at = (fields.text(name) or None for name in ("parent", "edits", "at"))
     model, sent_as = _model(), submit_id()
-    words, pictures = uploads.read(words, preset.model if preset and preset.model else model)
+    words, pictures = uploads.read(words, preset.model if preset and preset.model else model, edits)
     return Draft(words, model, sent_as, parent, edits=edits, at=at, pictures=pictures)
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request, stream_with_context
 
-from ..chats import branches, exports, history, lists
+from ..chats import attachments, branches, exports, history, lists
 from ..chats.records import Conversation, Message
 from ..chats.text import cleaned
 from ..words import words
@@ -20,13 +20,13 @@ blueprint = Blueprint("exports", __name__)
 @blueprint.get("/chats/<id:conversation_id>.md")
 def markdown(conversation_id: str) -> Response:
     chat = _chat(conversation_id)
-    return _file(chat, "md", "text/markdown", exports.markdown(chat, _branch(chat), writer))
+    return _file(chat, "md", "text/markdown", exports.markdown(chat, _branch(chat), writer, _files(chat)))
 
 
 @blueprint.get("/chats/<id:conversation_id>.txt")
 def text(conversation_id: str) -> Response:
     chat = _chat(conversation_id)
-    return _file(chat, "txt", "text/plain", plain.pieces(_branch(chat), None))
+    return _file(chat, "txt", "text/plain", plain.pieces(_branch(chat), None, _files(chat)))
 
 
 @blueprint.get("/chats/<id:conversation_id>.json")
@@ -62,6 +62,10 @@ def _chat(conversation_id: str) -> Conversation:
 def _branch(chat: Conversation) -> Iterator[Message]:
     ids = branches.ids(house().database, visitor.owner(), chat.id, cleaned(request.args.get("at", "")))
     return chain.from_iterable(branches.read(house().database, ids))
+
+
+def _files(chat: Conversation) -> exports.Files:
+    return attachments.names(house().database, chat.id)
 
 
 def _file(chat: Conversation, ending: str, kind: str, pieces: Iterable[str]) -> Response:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 
+from ..chats.exports import Files
 from ..chats.records import Message
 from .live import Live
 from .rendering import FLUSH, writer
 
 
-def pieces(messages: Iterable[Message], live: Live | None) -> Iterator[str]:
+def pieces(messages: Iterable[Message], live: Live | None, files: Files) -> Iterator[str]:
     """Message after message, without what models thought; a live reply word by word. Ends where the page would end."""
     for message in messages:
         yield f"{writer(message)}:\n"
+        yield from (f"[file: {name}]\n" for name in files.get(message.id, ()))
         if message.is_settled or not live:
             yield f"{message.text}\n{_state(message)}\n"
             continue

@@ -1,5 +1,7 @@
 """Files that come with a message: text becomes part of its words, pictures stand beside them."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from typing import NamedTuple, NoReturn
 
@@ -7,12 +9,14 @@ from flask import abort, request
 from werkzeug.datastructures import FileStorage
 
 from .. import providers
-from ..chats import pictures, textfiles
+from ..chats import attachments, pictures, textfiles
 from ..chats.pictures import Busy, Unreadable
 from ..chats.records import Picture
-from . import fields
+from ..chats.text import cleaned
+from . import fields, visitor
 from .house import house
 
+KEEP = "keep-"
 FILES_A_MESSAGE = 10
 TAKEN = f"Text files in UTF-8 are taken, and pictures as {pictures.FORMATS}"
 NO_FILES = "No files are taken here: send the message without them."
@@ -28,32 +32,49 @@ class Upload(NamedTuple):
     content: bytes
 
 
+def keeps() -> dict[str, str]:
+    """The pictures that stay with a message which is written anew: ids and names, as their ticks say."""
+    return {cleaned(name.removeprefix(KEEP)): fields.text(name) for name in request.form if name.startswith(KEEP)}
+
+
 def names() -> list[str]:
     """Of the files that came; they cannot be put back into a form."""
     return [textfiles.safe_name(file.filename or "") for file in _files()]
 
 
-def read(words: str, model: str) -> tuple[str, tuple[Picture, ...]]:
-    """The words with the text files in them, and the pictures, for this model. Aborts with a sentence."""
+def read(words: str, model: str, edits: str | None) -> tuple[str, tuple[Picture, ...]]:
+    """The words with the text files in them, and the pictures, for this model; those first that stay.
+
+    Aborts with a sentence; raises `NotFound`.
+    """
     uploads = _uploads()
     shown = [upload for upload in uploads if pictures.is_picture(upload.content)]
     for upload in uploads:
         if upload not in shown:
             words = f"{words.rstrip()}\n\n{textfiles.block(upload.name, _text(upload))}"
             fields.limit(f"message with “{upload.name}”", words, house().settings.message_characters)
-    if shown:
+    if shown or (edits and keeps()):
         _check_model(model)
-    return words, tuple(map(_picture, shown))
+    return words, (*_kept(edits), *map(_picture, shown))
+
+
+def _kept(edits: str | None) -> Iterator[Picture]:
+    """Each as a picture of its own, so that it does not matter what becomes of the message before."""
+    for attachment_id in keeps() if edits else ():
+        chat_id = (request.view_args or {})["conversation_id"]
+        found = attachments.one(house().database, visitor.owner(), chat_id, str(edits), attachment_id)
+        with suppress(FileNotFoundError), house().files.open(found.id) as file:
+            yield Picture(found.name, found.kind, file.read(), found.width, found.height)
 
 
 def _uploads() -> list[Upload]:
     files, megabytes = _files(), house().settings.attachment_megabytes
+    if len(files) + len(keeps()) > FILES_A_MESSAGE:
+        abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_MANY.format(len(files) + len(keeps())))
     if not files:
         return []
     if not megabytes:
         abort(HTTPStatus.BAD_REQUEST, NO_FILES)
-    if len(files) > FILES_A_MESSAGE:
-        abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_MANY.format(len(files)))
     uploads = [Upload(textfiles.safe_name(file.filename or ""), file.read()) for file in files]
     total = sum(len(upload.content) for upload in uploads)
     if total > house().settings.attachment_bytes:
