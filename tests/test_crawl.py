@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from tests.support.databases import rows
 from tests.support.routes import CHAT, QUERIES, SHARED
-from tests.support.world import ROLES, World, dump, filled
+from tests.support.world import ROLES, World, dump, filled, text_of
 from webapp.db import attachments, conversations, messages, presets, sessions, shares
 from webapp.web.sessions import DAY
 
@@ -77,7 +77,7 @@ def marks(world: World, owner_id: str) -> set[str]:
 
 def shown(answers: Iterable[TestResponse], known: set[str]) -> set[str]:
     """Which of these are in the answers, or in what their headers say."""
-    text = "\n".join(f"{answer.headers}{answer.text}" for answer in answers)
+    text = "\n".join(f"{answer.headers}{text_of(answer)}" for answer in answers)
     return {mark for mark in known if mark in text}
 
 

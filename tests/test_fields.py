@@ -54,6 +54,7 @@ OTHERS = {
     "top_p": "0.1",
     "max_tokens": "200",
     "seed": "8",
+    "file": "no file",
     "kind": "x",
     "ends": "x",
     "day": "x",

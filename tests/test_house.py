@@ -105,6 +105,7 @@ def test_nothing_is_imported_inside_a_function(path: Path) -> None:
         ("math_core", {"mathml"}),
         ("nh3", {"markdown"}),
         ("pygments", {"markdown"}),
+        ("ijson", {"chats.imports.reading"}),
     ],
 )
 def test_a_library_is_used_in_its_place_alone(library: str, home: set[str]) -> None:

@@ -291,6 +291,14 @@ class Settings:
             "Megabytes that the files of one message may have together; `0` takes no files.",
         )
     )
+    import_megabytes: int = field(
+        metadata=_row(
+            "VOICHAT_IMPORT_MB",
+            "200",
+            number(1, 10_000),
+            "Largest file with chats to import, in MB; a day, one person may import five times as much.",
+        )
+    )
     limit_owner: Quota = field(
         metadata=_row(
             "VOICHAT_LIMIT_OWNER",
@@ -392,6 +400,10 @@ class Settings:
     @property
     def attachment_bytes(self) -> int:
         return self.attachment_megabytes * 1_000_000
+
+    @property
+    def import_bytes(self) -> int:
+        return self.import_megabytes * 1_000_000
 
     @property
     def seats(self) -> int:

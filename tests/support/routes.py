@@ -59,6 +59,7 @@ FORMS = {
     SHARE: {"submit_id": NEW, "at": REPLY, "kind": "goes-on", "ends": "day", "day": "", "name": "Alice"},
     REVOKE: {"list": "1"},
     "/recovery": {"submit_id": NEW, "end": ""},
+    "/import": {"submit_id": NEW, "file": ""},
 }
 # Their forms end the session of whoever asks: test_signin, test_forget, test_erasure, test_recovery.
 SIGN_IN_FORMS = {"/login", "/logout", "/forget", "/erase", RECOVER}
@@ -80,6 +81,8 @@ QUERIES = {
     "/shares": {},
     SHARE: {"at": REPLY},
     SHARED: {},
+    "/take-along": {},
+    "/take-along.zip": {},
     "/providers/": {},
     "/login": {},
     "/forget": {},

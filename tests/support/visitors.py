@@ -108,7 +108,9 @@ class Visitor:
 
     def attach(self, path: str, form: dict[str, str], *files: tuple[str, bytes]) -> Answer:
         """The form with files, each its name and its content."""
-        body, kind = multipart(form, files)
+        return self.post_body(path, *multipart(form, files))
+
+    def post_body(self, path: str, body: bytes, kind: str) -> Answer:
         return self._answer("POST", path, body, {"Content-Type": kind})
 
     def open(self, path: str, **headers: str) -> OpenPage:

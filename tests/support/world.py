@@ -5,8 +5,10 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from io import BytesIO
 from time import time
 from typing import Any
+from zipfile import ZipFile
 
 from flask import Flask
 from sqlalchemy import delete, update
@@ -236,9 +238,18 @@ def form(fields: Mapping[str, str], thing: Thing) -> dict[str, str]:
     return {name: filled(value, thing) for name, value in fields.items()}
 
 
+def text_of(answer: TestResponse) -> str:
+    """All that can be read in it; of a zip what its files hold, but for the one that says when it was made."""
+    if answer.mimetype != "application/zip" or not answer.data:
+        return bytes(answer.data).decode(errors="replace")
+    with ZipFile(BytesIO(answer.data)) as archive:
+        files = [name for name in archive.namelist() if name != "manifest.json"]
+        return "\n".join(f"{name}\n{archive.read(name).decode(errors='replace')}" for name in files)
+
+
 def seen(answer: TestResponse) -> tuple[object, ...]:
     """All that can be seen of an answer, but for its random submit id and the address that it was asked for."""
-    text = re.sub('(name="submit_id" value=)"[0-9a-f]{64}"', r"\1", answer.text)
+    text = re.sub('(name="submit_id" value=)"[0-9a-f]{64}"', r"\1", text_of(answer))
     return answer.status_code, sorted(answer.headers), text.replace(f'action="{answer.request.path}"', "")
 
 

@@ -30,14 +30,16 @@ def markdown(
         yield f"\n{_in_markdown(message, who(message), files.get(message.id, ()))}"
 
 
-def in_json(chat: Conversation, told: Instructions, messages: Iterable[Message]) -> Iterator[str]:
-    """An object with `format`, `version`, `title`, `instructions` as far as they are set, and `messages`.
+def in_json(
+    chat: Conversation, told: Instructions, messages: Iterable[Message], more: Mapping[str, Any]
+) -> Iterator[str]:
+    """An object with `format`, `version`, `title`, `more`, `instructions` as far as they are set, and `messages`.
 
     A message has the fields of `KEPT`; `parent_id` makes them a tree, and times are seconds since 1970, UTC.
     It comes piece by piece.
     """
-    whole = {"format": FORMAT, "version": VERSION, "title": chat.title, "instructions": told.set, "messages": []}
-    before, after = _dumped(whole).rsplit("]", 1)
+    head = {"format": FORMAT, "version": VERSION, "title": chat.title}
+    before, after = _dumped({**head, **more, "instructions": told.set, "messages": []}).rsplit("]", 1)
     yield before
     for number, message in enumerate(messages):
         kept = {name: value for name, value in asdict(message).items() if name in KEPT}

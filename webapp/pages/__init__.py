@@ -4,6 +4,7 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from . import (
+    along,
     attachments,
     auth,
     branching,
@@ -49,6 +50,7 @@ def init_app(app: Flask, house: House) -> None:
     app.register_blueprint(attachments.blueprint)
     app.register_blueprint(instructions.blueprint)
     app.register_blueprint(exports.blueprint)
+    app.register_blueprint(along.blueprint)
     app.register_blueprint(presets.blueprint)
     app.register_blueprint(conversations.blueprint)
     app.register_blueprint(deleted.blueprint)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request, stream_with_context
 
-from ..chats import attachments, branches, exports, history, lists
+from ..chats import archive, attachments, branches, exports, history, lists
 from ..chats.records import Conversation, Message
 from ..chats.text import cleaned
 from ..words import words
@@ -35,7 +35,8 @@ def in_json(conversation_id: str) -> Response:
     chat, owner = _chat(conversation_id), visitor.owner()
     told = history.instructions(house().database, owner, chat.id)
     messages = branches.messages_of(house().database, owner, chat.id)
-    return _file(chat, "json", "application/json", exports.in_json(chat, told, messages))
+    more = archive.more(house().database, owner, chat.id)
+    return _file(chat, "json", "application/json", exports.in_json(chat, told, messages, more))
 
 
 @blueprint.get("/chats/<id:conversation_id>/messages/<id:message_id>.md")

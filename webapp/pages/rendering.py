@@ -59,7 +59,7 @@ def model_label(value: str) -> str:
 
 def writer(message: Message) -> str:
     """Who wrote it, for the person whose chat it is."""
-    return "You" if message.role == "user" else model_label(message.model)
+    return "You" if message.role == "user" else model_label(message.model) or "A model"
 
 
 def flushed(pieces: Iterable[str]) -> Iterator[str]:

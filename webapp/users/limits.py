@@ -14,6 +14,8 @@ from ..db import UNSETTLED, conversations, messages, meters
 from ..parsers import Quota
 
 MINUTE, DAY = 60.0, 86400.0
+MEGABYTE = 1_000_000
+ADDRESS_TIMES = 4
 ROUNDING_SECONDS = 0.001  # a time since 1970 plus many small steps
 
 TAKE = text("""
@@ -73,6 +75,20 @@ class Limits:
             mine = messages.c.id == reply_id
             connection.execute(update(messages).where(mine).values(address=sender.address))
         connection.execute(FORGET_EMPTY, {"now": now})
+
+    def admit_bytes(self, sender: Sender, connection: Connection, count: int, most: int) -> None:
+        """Count what a person brings in from a file: `most` bytes a day, and from one address `ADDRESS_TIMES` as much.
+
+        Raises `LimitReached`.
+        """
+        now, reached = time(), []
+        for scope, times in zip(self._scopes(sender), (1, ADDRESS_TIMES), strict=False):
+            day = most * times
+            wait = _take(connection, f"{scope.key} bytes", now, step=DAY * count / day, period=DAY)
+            if wait > 0:
+                reached.append(LimitReached(scope.whom, f"{day // MEGABYTE:,} MB to import a day", wait))
+        if reached:
+            raise max(reached, key=lambda limit: limit.seconds or 0.0)
 
     def check(self, sender: Sender, connection: Connection) -> None:
         """Raises `LimitReached` if one more message would; counts nothing."""

@@ -1,0 +1,1 @@
+"""Chats from a file: read and held against what a chat can be, kept aside, and only then added."""
