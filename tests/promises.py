@@ -225,6 +225,13 @@ BREAKS = {
     "test_headers::every_answer_carries_the_headers_that_protect_its_reader": Break(
         "webapp/web/security.py", '"default-src": "\'none\'"', '"default-src": "\'self\'"'
     ),
+    # Files with chats
+    "test_imports::a_broken_or_hostile_file_is_refused_whole_with_a_sentence": Break(
+        "webapp/chats/imports/reading.py", "if self._budget.left < 0:", "if False:"
+    ),
+    "test_imports::a_person_fills_no_disk": Break(
+        "webapp/pages/along.py", "limits.admit_bytes(visitor.sender(owner), connection, checked.bytes, most)", "pass"
+    ),
     # Keys, tokens, words
     "test_cookie::the_cookie_is_named_and_marked_for_where_voichat_stands": Break(
         "webapp/web/sessions.py", '"httponly": True', '"httponly": False'

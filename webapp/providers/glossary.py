@@ -47,6 +47,7 @@ RUSSIAN = _read("""
 врем: time
 встроенн: built-in
 выбор, выбр, выбира, переключ: choose
+выгруз, экспорт: export
 выйти, выход: sign out
 выключ: stop
 гид, справочник: guide
@@ -72,6 +73,7 @@ RUSSIAN = _read("""
 защит, защищ: password trust
 измен, поменя, смен: change
 изображ, картин: image
+импорт: import
 имя, имен: name
 инструкц, руководств, докуме: manual
 интернет: network
