@@ -224,6 +224,21 @@ def test_curl_gets_the_whole_branch_and_so_do_the_files(alice: Person, database:
     assert [message["id"] for message in json.loads(alice.get(f"{chat}.json").text)["messages"]] == ids
 
 
+@pytest.mark.parametrize(("query", "accepted"), [("?all=1", "text/html"), ("", "text/plain")])
+def test_a_long_branch_is_sent_as_it_is_read(
+    alice: Person, database: Database, chat: str, query: str, accepted: str
+) -> None:
+    long.lengthen(database, chat.rpartition("/")[2], 1_000)
+    with counted(alice.app.extensions["voichat"].database) as statements:
+        answer = alice.get(chat + query, headers={"Accept": accepted}, buffered=False)
+        pieces = iter(answer.response)
+        next(pieces)
+        before = len(statements)
+        assert len(list(pieces)) > 1
+        assert len(statements) > before
+        answer.close()
+
+
 def test_a_reply_that_is_written_in_a_long_chat_comes_on_its_page(alice: Person, chat: str) -> None:
     sent = alice.send("And now?", chat)
     page = Page(alice.get(sent))

@@ -12,6 +12,7 @@ from ..chats.instructions import PARAMETERS
 from ..chats.records import Message
 
 FLUSH = "\0"  # no text holds NUL: it is replaced at the door
+MOST_PIECES = 1000
 
 
 def init_app(app: Flask) -> None:
@@ -63,7 +64,7 @@ def writer(message: Message) -> str:
 
 
 def flushed(pieces: Iterable[str]) -> Iterator[str]:
-    """A template's many small pieces, joined up to each flush."""
+    """A template's many small pieces, joined up to each flush, or when there are many."""
     held: list[str] = []
     for piece in pieces:
         *whole, rest = piece.split(FLUSH)
@@ -71,4 +72,7 @@ def flushed(pieces: Iterable[str]) -> Iterator[str]:
             yield "".join([*held, part])
             held.clear()
         held.append(rest)
+        if len(held) >= MOST_PIECES:
+            yield "".join(held)
+            held.clear()
     yield "".join(held)
