@@ -11,6 +11,7 @@ from sqlalchemy import func, update
 
 from tests.conftest import application
 from tests.providers.upstream import Upstream, reply, voigpt
+from tests.support import long
 from tests.support.databases import count, rows
 from tests.support.pages import SCRIPT, Page
 from tests.support.people import Person
@@ -261,6 +262,94 @@ def test_a_link_that_has_ended_is_removed_a_day_later_and_no_other(alice: Person
     assert sorted((row["ends_at"] or 0) > time() - DAY for row in rows(database, shares)) == [False, True, True]
 
 
+# Going on with it
+
+
+def copy(person: Person, link: str) -> str:
+    """Press “Go on with this chat”; the address of the chat."""
+    answer = person.post(f"{link}/copy", **Page(person.get(link)).fields)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["Location"]
+
+
+def test_a_reader_goes_on_with_a_copy_and_the_owners_chat_stays_as_it_was(
+    alice: Person, bob: Person, database: Database, upstream: Upstream
+) -> None:
+    chat = chat_of(alice, "One")
+    change(database, system="My system prompt")
+    with database.write() as connection:
+        values = dict(reasoning="My reasoning", problem="My problem", prompt_tokens=9, completion_tokens=9)
+        connection.execute(update(messages).values(**values))
+    link, before = share(alice, chat), dump(database)
+    own = copy(bob, link)
+    bob.get(bob.send("Two", own)).get_data()
+    assert [article.role for article in Page(bob.get(own)).articles] == ["user", "assistant"] * 2
+    asked = [each["content"] for each in upstream.asked_for("POST")[-1].json["messages"]]
+    assert asked == ["One", "Hello.", "Two"]
+    assert [person.get(own).status_code for person in (alice, bob)] == [404, 200]
+    after = dump(database)
+    for table in ("conversations", "messages", "shares"):
+        assert [row for row in after[table] if row in before[table]] == before[table]
+    added = [row for table in ("conversations", "messages") for row in after[table] if row not in before[table]]
+    assert "My " not in str(added)
+    assert said(alice, link) == ["One", "Hello."]
+
+
+def test_a_copy_holds_what_was_shown_and_in_place_of_other_replies_says_so(
+    alice: Person, bob: Person, database: Database, may_answer: Event
+) -> None:
+    may_answer.clear()
+    chat = alice.send("One")
+    stood, goes_on = share(alice, chat), share(alice, chat, kind="goes-on")
+    reply = messages.c.role == "assistant"
+    with database.write() as connection:
+        live = dict(status="live", text="So far", reasoning="Hm", lease_until=time() + 60, runner="x")
+        connection.execute(update(messages).where(reply).values(**live))
+    for link in (stood, goes_on):
+        page = bob.get(copy(bob, link)).text
+        assert ("This reply was not shared with you." in page, "Retry" in page, "So far" in page) == (True, True, False)
+    with database.write() as connection:
+        ended = dict(status="complete", text="All of it", lease_until=None, runner=None, settled_at=time())
+        connection.execute(update(messages).where(reply, messages.c.status == "live").values(**ended))
+    assert ["All of it" in bob.get(copy(bob, link)).text for link in (stood, goes_on)] == [False, True]
+
+
+def test_a_double_click_makes_one_copy_also_in_a_browser_that_is_new(
+    alice: Person, bob: Person, mallory: Person, database: Database
+) -> None:
+    link = share(alice, chat_of(alice, "One"))
+    form = Page(bob.get(link)).fields
+    assert len({person.post(f"{link}/copy", **form).headers["Location"] for person in (bob, mallory, bob)}) == 1
+    assert bob.sid == mallory.sid
+    assert count(database, conversations) == 2
+
+
+@on_sqlite
+@pytest.mark.parametrize("settings", [{"VOICHAT_LIMIT_ADDRESS": "3/day"}], ids=["3 a day"])
+def test_a_copy_counts_as_a_message_so_nobody_makes_them_without_end(
+    alice: Person, mallory: Person, database: Database
+) -> None:
+    link = share(alice, chat_of(alice, "One"))
+    answers = [Person(mallory.app).post(f"{link}/copy") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [303, 429, 429]
+    assert ("Set-Cookie" in answers[2].headers, count(database, conversations)) == (False, 2)
+
+
+@pytest.mark.parametrize("kind", ["stands", "goes-on"])
+def test_a_long_chat_is_read_in_parts_and_copied_whole(
+    alice: Person, bob: Person, database: Database, kind: str
+) -> None:
+    chat = chat_of(alice, "One")
+    long.lengthen(database, chat.rpartition("/")[2], 204, "Words")
+    link = share(alice, chat, kind=kind)
+    read = {page: len(said(bob, f"{link}?page={page}")) for page in (1, 2, 3, 4, 0, -1, "x")}
+    assert read == {1: 100, 2: 100, 3: 6, 4: 6, 0: 100, -1: 100, "x": 100}
+    links = [place for place in Page(bob.get(f"{link}?page=2")).links if place.startswith(link)]
+    assert links == [f"{link}?page=1", f"{link}?page=3"]
+    copy(bob, link)
+    assert count(database, messages) == 2 * 206
+
+
 # The form
 
 
@@ -406,10 +495,15 @@ def test_alice_shares_a_chat_with_bob_and_revokes_the_link(chromium: Browser, vo
         alice.get_by_role("link", name="Share").click()
         alice.get_by_label("Your name").fill("Alice")
         alice.get_by_role("button", name="Make a link").click()
-        bob.goto(alice.get_by_label("Address of the link").input_value())
+        link = alice.get_by_label("Address of the link").input_value()
+        bob.goto(link)
         expect(bob.locator("article .text")).to_have_text(["Hi", "Hello."])
         expect(bob.locator(".who").first).to_have_text("Alice")
+        bob.get_by_role("button", name="Go on with this chat").click()
+        bob.get_by_label("Message", exact=True).fill("And I?")
+        bob.get_by_role("button", name="Send").click()
+        expect(bob.locator("article .text")).to_have_text(["Hi", "Hello.", "And I?", "Hello."])
         alice.get_by_role("button", name="Revoke").click()
         expect(alice.get_by_role("button", name="Revoke")).to_have_count(0)
-        bob.reload()
+        bob.goto(link)
         expect(bob.get_by_text("ask whoever sent it to you for another")).to_be_visible()

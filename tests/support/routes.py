@@ -21,6 +21,7 @@ PRESET = "/presets/<id:preset_id>"
 DELETE_PRESET = f"{PRESET}/delete"
 SHARE, REVOKE = f"{CHAT}/share", f"{CHAT}/shares/<id:share_id>/revoke"
 SHARED = "/shares/<id:share_id>"
+COPY_SHARED = f"{SHARED}/copy"
 RECOVER = "/recover/<key:token>"
 
 REPLY, NEW, ZEROS = "<reply_id>", "<new>", "0" * 32
@@ -60,6 +61,7 @@ FORMS = {
     REVOKE: {"list": "1"},
     "/recovery": {"submit_id": NEW, "end": ""},
     "/import": {"submit_id": NEW, "file": ""},
+    COPY_SHARED: {"submit_id": NEW},
 }
 # Their forms end the session of whoever asks: test_signin, test_forget, test_erasure, test_recovery.
 SIGN_IN_FORMS = {"/login", "/logout", "/forget", "/erase", RECOVER}
@@ -80,7 +82,7 @@ QUERIES = {
     PRESET: {},
     "/shares": {},
     SHARE: {"at": REPLY},
-    SHARED: {},
+    SHARED: {"page": "2"},
     "/take-along": {},
     "/take-along.zip": {},
     "/providers/": {},

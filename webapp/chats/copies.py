@@ -1,5 +1,6 @@
 """A branch of a conversation as a conversation of its own, whose owner may be somebody else."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from time import time
 from typing import Any
@@ -20,7 +21,7 @@ UNFINISHED = "This reply was still being written when the chat was copied."
 class Source:
     """The branch down to `leaf_id`, and what else the copy begins with.
 
-    Who calls `copy` has seen to it that the new owner may read all of this.
+    Who calls `copy` has seen to it that the new owner may read this.
     """
 
     conversation_id: str
@@ -28,6 +29,8 @@ class Source:
     title: str
     instructions: Instructions = NOTHING
     is_temporary: bool = False
+    instead: Callable[[RowMapping], dict[str, Any]] = lambda _row: {}
+    """What the copy of a message has instead of the original's, where the new owner may not read that."""
 
 
 def copy(
@@ -55,7 +58,7 @@ def copy(
         connection.execute(insert(conversations).values(_conversation(connection, source, sent, to_owner, len(ids))))
         for start in range(0, len(ids), branches.AT_ONCE):
             some = ids[start : start + branches.AT_ONCE]
-            _copy_messages(connection, some, start, sent, new_ids)
+            _copy_messages(connection, source, some, start, sent, new_ids)
             attachments.copy(connection, files, sent.conversation_id, {each: new_ids[each] for each in some})
         admit(connection, "")
         return sent
@@ -71,12 +74,14 @@ def _conversation(
     return named | begun | asdict(source.instructions)
 
 
-def _copy_messages(connection: Connection, ids: list[str], number: int, sent: Sent, new_ids: dict[str, str]) -> None:
+def _copy_messages(
+    connection: Connection, source: Source, ids: list[str], number: int, sent: Sent, new_ids: dict[str, str]
+) -> None:
     """Those before them were `number`."""
     query = select(messages).where(messages.c.id.in_(ids)).order_by(messages.c.seq)
     found = connection.execute(query).mappings().all()
-    rows = [_copied(row, sent, new_ids) | {"seq": seq} for seq, row in enumerate(found, start=number + 1)]
-    connection.execute(insert(messages), rows)
+    rows = [_copied(row, sent, new_ids) | source.instead(row) for row in found]
+    connection.execute(insert(messages), [row | {"seq": seq} for seq, row in enumerate(rows, start=number + 1)])
 
 
 def _copied(row: RowMapping, sent: Sent, new_ids: dict[str, str]) -> dict[str, Any]:

@@ -5,21 +5,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from datetime import time as clock
+from functools import partial
 from hashlib import sha256
-from math import inf
+from math import ceil, inf
 from time import time
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, delete, or_, select, update
+from sqlalchemy import Connection, RowMapping, Select, case, delete, or_, select, update
 
 from ..db import Database, conversations, shares
-from . import branches, owned
+from . import branches, lease, owned
+from .copies import Source
 from .records import Message, NotFound
 
 MOST_OF_A_CHAT = 20
 MOST_OF_A_PERSON = 200
 NAME_CHARACTERS = 60
 KEPT_SECONDS = 86400.0  # after its end, so that to revoke it twice is no error
+PAGE = branches.AT_ONCE
+
+NOT_SHARED = "This reply was not shared with you."
+# What of a message is its owner's alone: how it came about.
+OWNERS: dict[str, Any] = {
+    "reasoning": "",
+    "problem": "",
+    "prompt_tokens": None,
+    "completion_tokens": None,
+    "seen_from": None,
+}
 
 # A share, as its fields are called.
 COLUMNS = (
@@ -54,9 +67,20 @@ class Share:
     created_at: float
     ends_at: float | None
 
-    def shows(self, message: Message) -> bool:
-        """What was written, or written anew, after a chat was shared as it stood is nothing that stood there then."""
-        return message.is_settled and (self.goes_on or (message.settled_at or inf) <= self.created_at)
+    def shows(self, role: str, status: str, settled_at: float | None) -> bool:
+        """A question, and a reply that is finished and, where the chat is shared as it stood, was finished then."""
+        if role == "user":
+            return True
+        return status not in ("waiting", "live") and (self.goes_on or (settled_at or inf) <= self.created_at)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Messages of a branch that has `last` parts, of which this is the one with the `number`."""
+
+    messages: list[Message]
+    number: int
+    last: int
 
 
 class TooMany(Exception):
@@ -82,7 +106,7 @@ def add(database: Database, owner: str, wish: Wish, submit_id: str, admit: Calla
     Raises `NotFound`, `TooMany`, and what `admit` raises: then nothing is stored. On PostgreSQL, those that come at
     the same moment for several chats may exceed `MOST_OF_A_PERSON` by as many.
     """
-    leaf_id = branches.branch(database, owner, wish.conversation_id, wish.at)[-1].id
+    leaf_id = branches.leaf(database, owner, wish.conversation_id, wish.at)
     with database.write() as connection:
         owned.lock(connection, owner, wish.conversation_id)
         row = _row(connection, wish) | {"id": _new_id(owner, wish, submit_id), "leaf_id": leaf_id}
@@ -110,19 +134,39 @@ def find(database: Database, share_id: str) -> Share:
     return found[0]
 
 
-def messages(database: Database, share: Share) -> list[Message]:
-    """What readers see: without what the model thought, and what its owner was told of a reply. Raises `NotFound`."""
-    if share.goes_on:
-        branch = branches.branch(database, share.owner_id, share.conversation_id, share.leaf_id)
-    else:
-        with database.read() as connection:
-            branch = branches.path(connection, share.conversation_id, share.leaf_id)
-    return [replace(message, reasoning="", problem="") for message in branch if share.shows(message)]
+def part(database: Database, share: Share, number: int) -> Part:
+    """What readers see, `PAGE` messages at once; `number` counts from 1. Raises `NotFound`."""
+    with database.read() as connection:
+        ids = branches.line(connection, share.conversation_id, _leaf(connection, share))
+    last = ceil(len(ids) / PAGE)
+    number = min(max(number, 1), last)
+    found = next(branches.read(database, ids[(number - 1) * PAGE : number * PAGE]))
+    shown = [each for each in found if share.shows(each.role, each.status, each.settled_at)]
+    return Part([replace(message, **OWNERS) for message in shown], number, last)
+
+
+def source(database: Database, share: Share) -> Source:
+    """What readers may have a copy of. Raises `NotFound`."""
+    with database.read() as connection:
+        leaf_id = _leaf(connection, share)
+    return Source(share.conversation_id, leaf_id, share.title, instead=partial(_instead, share))
 
 
 def remove_ended(database: Database) -> None:
     with database.write() as connection:
         connection.execute(delete(shares).where(shares.c.ends_at < time() - KEPT_SECONDS))
+
+
+def _leaf(connection: Connection, share: Share) -> str:
+    if share.goes_on:
+        return branches.newest(connection, share.conversation_id, share.leaf_id)
+    return share.leaf_id
+
+
+def _instead(share: Share, row: RowMapping) -> dict[str, Any]:
+    if share.shows(row["role"], row["status"], row["settled_at"]):
+        return OWNERS
+    return lease.UNRENDERED | lease.NOTHING_SAID | OWNERS | {"status": "interrupted", "problem": NOT_SHARED}
 
 
 def _open() -> Select[Any]:

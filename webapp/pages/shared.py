@@ -1,8 +1,14 @@
 """A chat that somebody shares: whoever has the link reads it, and may go on with it as their own."""
 
-from flask import Blueprint, Response, render_template
+from functools import partial
+from http import HTTPStatus
 
-from ..chats import shares
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as Redirect
+
+from ..chats import copies, shares
+from ..web import signin, submit
+from . import composer, visitor
 from .house import house
 
 blueprint = Blueprint("shared", __name__)
@@ -11,7 +17,18 @@ blueprint = Blueprint("shared", __name__)
 @blueprint.get("/shares/<id:share_id>")
 def read(share_id: str) -> Response:
     share = shares.find(house().database, share_id)
-    messages = shares.messages(house().database, share)
-    page = Response(render_template("share/shown.html", share=share, messages=messages))
+    part = shares.part(house().database, share, request.args.get("page", 1, type=int))
+    page = Response(render_template("share/shown.html", share=share, part=part, submit_id=submit.new_id()))
     page.headers["X-Robots-Tag"] = "noindex"
     return page
+
+
+@blueprint.post("/shares/<id:share_id>/copy")
+def copy(share_id: str) -> Redirect:
+    """A chat of the reader's own, which counts as a message does. Safe to repeat with the hidden `submit_id`."""
+    database, limits, submit_id = house().database, house().limits, composer.submit_id()
+    source = shares.source(database, shares.find(database, share_id))
+    owner = signin.owner_for(submit_id, partial(limits.check, visitor.sender("")))
+    admit = partial(limits.admit, visitor.sender(owner))
+    sent = copies.copy(database, house().files, source, owner, submit_id, admit)
+    return redirect(url_for("chat.show", conversation_id=sent.conversation_id), HTTPStatus.SEE_OTHER)

@@ -50,8 +50,8 @@ def index() -> str:
 @blueprint.get("/chats/<id:conversation_id>/share")
 def ask(conversation_id: str) -> str:
     at = cleaned(request.args.get("at", ""))
-    leaf = branches.branch(house().database, visitor.owner(), conversation_id, at)[-1]
-    return _page(conversation_id, Form(leaf.id, submit_id=submit.new_id()))
+    leaf_id = branches.leaf(house().database, visitor.owner(), conversation_id, at)
+    return _page(conversation_id, Form(leaf_id, submit_id=submit.new_id()))
 
 
 @blueprint.post("/chats/<id:conversation_id>/share")
