@@ -113,7 +113,7 @@ def spoil_sessions(database: Database) -> None:
 
 def spoil_tables(database: Database) -> None:
     with database.write() as connection:
-        connection.execute(text("DROP TABLE messages"))
+        connection.execute(text("ALTER TABLE messages RENAME TO mislaid"))
 
 
 @with_secrets

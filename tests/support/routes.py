@@ -68,7 +68,7 @@ SIGN_IN_FORMS = {"/login", "/logout", "/forget", "/erase", RECOVER}
 QUERIES = {
     "/": {"q": "Hi", "preset": "<preset_id>"},
     "/static/<path:filename>": {"v": "1"},
-    "/chats": {"before": f"9000000000.0-{ZEROS}", "deleted": "<conversation_id>", "deleted_at": "1.5"},
+    "/chats": {"before": f"9000000000.0-{ZEROS}", "deleted": "<conversation_id>", "deleted_at": "1.5", "q": "First"},
     DELETE_ALL: {},
     DELETED: {"before": f"9000000000.0-{ZEROS}"},
     RENAME: {},

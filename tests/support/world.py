@@ -18,7 +18,7 @@ from tests.support.databases import rows
 from tests.support.pages import Page
 from tests.support.people import Person
 from tests.support.routes import DELETE_CHAT, ERASE, RESTORE_CHAT, REVOKE, SHARE, SHARED
-from webapp.chats import attachments, lease
+from webapp.chats import attachments, lease, passages
 from webapp.chats.instructions import NOTHING, Instructions, Preset, version
 from webapp.chats.records import Picture, Sent
 from webapp.db import Database, conversations, messages, metadata, presets, shares
@@ -64,6 +64,8 @@ class World:
         other, self.deleted, self.binned = self.chat("owner"), self.chat("owner"), self.chat("owner")
         self.delete(self.deleted)
         self.bin(self.binned, MOMENT - 1)
+        while passages.index(self.database):
+            pass
         self._as_it_was = rows(self.database, conversations)
         self.chats = {
             "Alice's": self.alices,

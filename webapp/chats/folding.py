@@ -51,11 +51,12 @@ def terms(folded: str) -> set[str]:
 
 
 def spans(text: str, words: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """Where in a `plain` text these `sought` words are, beginning and end, one after the other."""
+    """Where in a `plain` text these `sought` words are, one after the other, their last letters with their points."""
     ends = list(accumulate(map(len, map(_compared.__getitem__, map(ord, text)))))
     longest_first = sorted(words, key=len, reverse=True)
     for match in re.finditer("|".join(map(_pattern, longest_first)), text.translate(_compared)):
-        yield bisect_right(ends, match.start()), bisect_right(ends, match.end() - 1) + 1
+        last = bisect_right(ends, match.end() - 1)
+        yield bisect_right(ends, match.start()), max(last + 1, bisect_right(ends, match.end()))
 
 
 def _pattern(folded: str) -> str:

@@ -42,6 +42,11 @@ def mark(owner: str) -> str:
     return "".join(chr(0xF0000 + int.from_bytes(digest[at : at + 2]) % 0xFFFE) for at in range(0, 2 * TERM, 2))
 
 
+def time_of(number: int) -> float:
+    """From when a passage of that number is, in seconds: numbers are in the order of time."""
+    return (number >> RANDOM_BITS) / 1000
+
+
 def _unread() -> Select[Any]:
     at = func.coalesce(messages.c.settled_at, messages.c.created_at).label("at")
     columns = messages.c.id, messages.c.conversation_id, messages.c.text, at, conversations.c.owner_id

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from flask import Blueprint, abort, redirect, render_template, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Redirect
@@ -15,7 +15,7 @@ from ..chats.lists import Front, Place, TooManyPinned
 from ..chats.records import Conversation
 from ..chats.text import TITLE_CHARACTERS, title
 from ..web import sessions, signin
-from . import deleted, fields, listing, visitor
+from . import deleted, fields, listing, search, visitor
 from .house import house
 
 blueprint = Blueprint("conversations", __name__)
@@ -34,8 +34,10 @@ class Form:
 
 
 @blueprint.get("/chats")
-def index() -> str:
-    """A page of chats; `?before=`, where the page before it ended, is the next one."""
+def index() -> ResponseReturnValue:
+    """A page of chats; `?before=`, where the page before it ended, is the next one. With `?q=` a search in them."""
+    if "q" in request.args:
+        return search.page()
     owner, before = signin.owner(), listing.asked_for()
     front = _front(owner, before) if owner else Front([], [])
     return render_template(
