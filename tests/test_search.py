@@ -61,6 +61,9 @@ FOUND = {
     "1 Chinese sign": ("我们写一个程序。", "序", "我们写一个程[序]。"),
     "2 Chinese signs": ("我们写一个程序。", "程序", "我们写一个[程序]。"),
     "3 Chinese signs": ("我们写一个程序。", "个程序", "我们写一[个程序]。"),
+    "2 Chinese signs that are parted": ("程 序", "程序", "[程 序]"),
+    "1 letter among Chinese signs": ("用C写程序", "用c写", "[用C写]程序"),
+    "1 letter after a Chinese sign": ("用C写程序", "c", "用[C]写程序"),
     "Chinese beside Latin": ("用Python写程序", "python", "用[Python]写程序"),
     "Japanese": ("カタカナとひらがな", "タカ", "カ[タカ]ナとひらがな"),
     "Korean": ("안녕하세요 여러분", "하세", "안녕[하세]요 여러분"),
@@ -102,6 +105,7 @@ NOT_FOUND = {
     "a wild card": ("abc", "%"),
     "another wild card": ("abc", "a_c"),
     "signs that are apart": ("程式的序", "程序"),
+    "signs the other way round": ("序程", "程序"),
 }
 # What the languages of the two databases' indexes would read as more than words.
 SYNTAX = [

@@ -1,7 +1,8 @@
 """Text as search compares it: without case, accents and white space, and so that any 3 characters of it are a term.
 
 A mark stands twice before each run of letters and digits: words of one or two letters are found where words begin.
-Signs that are a word each, as Chinese ones and emoji, are followed by two fillers: one of them is a term by itself.
+Signs that are a word each, as Chinese ones and emoji, have a filler on both sides: one is a term by itself, and so are
+two side by side.
 """
 
 import re
@@ -13,21 +14,22 @@ from unicodedata import category, normalize
 from ..characters import visible
 
 TERM = 3
-BEGINNING, FILLER = "\x01\x01", "\x02\x02"  # control characters are in no folded text otherwise
+BEGINNING, FILLER = "\x01\x01", "\x02"  # control characters are in no folded text otherwise
 
 # Han, kana, symbols and emoji.
-_SIGN = re.compile(
-    r"[\u2190-\u2bff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    r"\uf900-\ufaff\uff66-\uff9f\U0001f000-\U0001faff\U00020000-\U0003ffff]"
+_SIGNS = (
+    r"\u2190-\u2bff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    r"\uf900-\ufaff\uff66-\uff9f\U0001f000-\U0001faff\U00020000-\U0003ffff"
 )
+_SIGN = re.compile(f"[{_SIGNS}]")
 # Accents of Latin, Greek and Cyrillic letters, and the points of Hebrew and Arabic, which are mostly left out.
 _POINTS = re.compile(
     r"[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]"
 )
 _STROKES = str.maketrans("łøđħŧı", "lodhti")
 _NOTHING = {"Cc", "Cf", "Co", "Cs", "Zs"}
-_BEGINS_HERE = r"(?<![^\W_])"
-_WORD = re.compile(rf"{_BEGINS_HERE}(?=[^\W_](?!{FILLER}))")
+_BEGINS_HERE = rf"(?<![^\W_{_SIGNS}])"
+_WORD = re.compile(rf"{_BEGINS_HERE}(?=[^\W_{_SIGNS}])")
 
 
 def plain(text: str) -> str:
@@ -36,7 +38,8 @@ def plain(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    return "".join(_WORD.sub(BEGINNING, plain(text).translate(_compared)).split())
+    marked = _WORD.sub(BEGINNING, plain(text).translate(_compared))
+    return "".join(_SIGN.sub(rf"{FILLER}\g<0>{FILLER}", marked).split()).replace(FILLER * 2, FILLER)
 
 
 def sought(text: str) -> str:
@@ -60,9 +63,12 @@ def spans(text: str, words: Iterable[str]) -> Iterator[tuple[int, int]]:
 
 
 def _pattern(folded: str) -> str:
-    """What matches a text as it is before white space goes and marks come."""
-    parts = re.split(rf"({BEGINNING})", folded)
-    return "".join(rf"\s*{_BEGINS_HERE}" if part == BEGINNING else _spaced(part) for part in parts).removeprefix(r"\s*")
+    """What matches a text as it is before white space goes, and marks and fillers come."""
+    parts = re.split(f"({BEGINNING}|{FILLER})", folded.strip(FILLER))
+    return "".join(_OF_MARKS.get(part) or _spaced(part) for part in parts).removeprefix(r"\s*")
+
+
+_OF_MARKS = {BEGINNING: rf"\s*{_BEGINS_HERE}", FILLER: r"\s*"}
 
 
 def _spaced(part: str) -> str:
@@ -82,7 +88,7 @@ def _compare(character: str) -> str:
     if character.isspace():
         return " "
     if _SIGN.match(character):
-        return normalize("NFKC", character) + FILLER
+        return normalize("NFKC", character).casefold()
     letters = normalize("NFKD", normalize("NFKD", character.casefold()).casefold())
     letters = _POINTS.sub("", letters).translate(_STROKES)
     return "".join(letter for letter in letters if category(letter) not in _NOTHING)
