@@ -39,13 +39,13 @@ SQLITE = [
     """,
 ]
 
-# In three arrays side by side, for an array's elements are found by counting. Costly: never for each row of a table.
+# Three arrays side by side, for the elements of one are found by counting. Costly: never for each row of a table.
 POSTGRESQL = [
     """
     CREATE OR REPLACE FUNCTION search_terms(folded text) RETURNS tsvector
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 100000
     RETURN (
-        SELECT array_to_tsvector(coalesce(array_agg(DISTINCT a || b || c), '{}'))
+        SELECT array_to_tsvector(coalesce(array_agg(a || b || c), '{}'))
         FROM (SELECT string_to_array(folded, NULL) AS characters) AS text,
             unnest(characters, characters[2:], characters[3:]) AS term (a, b, c)
         WHERE c IS NOT NULL
