@@ -18,7 +18,7 @@ QUERY_CHARACTERS = 200
 NEWEST = 2**63 - 1
 SECONDS = 0.5  # after which a search is left where it is
 CHUNK = 100  # passages that are read at once
-RECENT = 1_000
+RECENT, COMMON = 1_000, 2  # a word is common if so many of the newest passages hold it: they are read on
 MATCHES = 10_000
 CONTEXT = 100
 WORD = 20
@@ -97,20 +97,21 @@ def _by_sqlite(connection: Connection, owner: str, words: Sequence[str], before:
 
 
 def _by_postgresql(connection: Connection, owner: str, words: Sequence[str], before: int) -> Iterator[Candidates]:
-    """Among the newest passages a common word fills a page, and no index would find all of a few signs."""
+    """What is common fills a page from among the newest passages; no index would find all that hold a few signs."""
+    connection.execute(text("SET LOCAL jit = off"))  # it would compile for longer than these queries take
     has_terms = any(map(terms, words))
-    query = select(passages.c.number, _has_all(func.strpos, words)).where(
-        func.left(passages.c.folded, TERM) == mark(owner)
-    )
+    columns = passages.c.number, _has_all(func.strpos, words)
+    query = select(*columns).where(func.left(passages.c.folded, TERM) == mark(owner))
     while True:
         newest = query.where(passages.c.number < before).order_by(passages.c.number.desc()).limit(RECENT)
         rows = connection.execute(newest).all()
+        matching = [number for number, has_all in rows if has_all]
         if rows:
             before = rows[-1].number
-            yield Candidates([number for number, has_all in rows if has_all], before)
+            yield Candidates(matching, before)
         if len(rows) < RECENT:
             return
-        if has_terms:
+        if has_terms and len(matching) < COMMON:
             break
     yield from _by_terms(connection, owner, words, before)
 
