@@ -32,7 +32,9 @@ def addresses(world: World, role: str) -> Iterator[str]:
     Of links to shared chats only one's own, and those that open nothing: the others one would have been sent.
     """
     for rule, query in QUERIES.items():
-        things = [thing for thing in world.things(rule).values() if rule != SHARED or thing.role in ("", role)]
+        things = [
+            thing for thing in world.things(rule).values() if not rule.startswith(SHARED) or thing.role in ("", role)
+        ]
         for thing, other in product(things, world.chats.values()):
             path = filled(rule, thing)
             yield path

@@ -18,7 +18,9 @@ from tests.support.people import Person
 from tests.support.servers import Voichat
 from tests.support.world import dump
 from tests.test_signin import PASSWORD, sign_in
+from webapp.chats import attachments
 from webapp.chats import shares as links
+from webapp.chats.records import Picture, Sent
 from webapp.db import Database, conversations, messages, metadata, shares
 
 DAY = 86400.0
@@ -159,6 +161,40 @@ def test_a_page_holds_no_id_of_the_owners_and_nothing_beside_that_branch(
         assert said(bob, link) == ["One", "Hello.", "Rather", "Hello."]
         secrets = ("Another", "Two", "My preset", "My system prompt", "My reasoning", "My problem", alice.sid)
         assert [each for each in secrets if each in shown] == []
+
+
+def test_a_picture_is_shown_by_the_link_to_its_branch_alone_and_a_copy_has_its_own(
+    alice: Person, bob: Person, database: Database
+) -> None:
+    chat = chat_of(alice, "One", "Two")
+    _, first, two, _ = (article.id for article in Page(alice.get(chat)).articles)
+    attach(alice, database, chat, two)
+    link, other = share(alice, chat), share(alice, chat)
+    alice.post(f"{chat}/messages", message="Rather", parent=first)
+    alice.get(chat).get_data()
+    rather = share(alice, chat)
+    [shown] = re.findall(r'<img src="([^"]*)"', bob.get(link).text)
+    assert shown.startswith(f"{link}/files/")
+    with bob.get(shown) as picture:
+        assert (picture.data, picture.headers["X-Robots-Tag"]) == (b"Picture", "noindex")
+    assert "<img" not in bob.get(rather).text
+    own = copy(bob, link)
+    revoke(alice, chat, link)
+    for address in (shown, shown.replace(link, rather), shown.replace(link, f"/shares/{'0' * 32}")):
+        assert bob.get(address).status_code == 404
+    with bob.get(shown.replace(link, other)) as picture:
+        assert picture.data == b"Picture"
+    [copied] = re.findall(r'<img src="([^"]*)"', bob.get(own).text)
+    with bob.get(copied) as picture:
+        assert picture.data == b"Picture"
+
+
+def attach(person: Person, database: Database, chat: str, message_id: str) -> None:
+    """Give a message a picture, whatever its model takes."""
+    picture = Picture("cat.png", "image/png", b"Picture", 3, 2)
+    files, sent = person.app.extensions["voichat"].files, Sent(chat.rpartition("/")[2], message_id)
+    with attachments.kept(database, files, [picture]), database.write() as connection:
+        attachments.add(connection, "", sent, [picture])
 
 
 def test_a_name_is_shown_only_if_it_was_given(alice: Person, bob: Person) -> None:

@@ -21,7 +21,7 @@ PRESET = "/presets/<id:preset_id>"
 DELETE_PRESET = f"{PRESET}/delete"
 SHARE, REVOKE = f"{CHAT}/share", f"{CHAT}/shares/<id:share_id>/revoke"
 SHARED = "/shares/<id:share_id>"
-COPY_SHARED = f"{SHARED}/copy"
+COPY_SHARED, SHARED_FILE = f"{SHARED}/copy", f"{SHARED}/files/<id:attachment_id>"
 RECOVER = "/recover/<key:token>"
 
 REPLY, NEW, ZEROS = "<reply_id>", "<new>", "0" * 32
@@ -83,6 +83,7 @@ QUERIES = {
     "/shares": {},
     SHARE: {"at": REPLY},
     SHARED: {"page": "2"},
+    SHARED_FILE: {},
     "/take-along": {},
     "/take-along.zip": {},
     "/providers/": {},

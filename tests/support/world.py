@@ -108,6 +108,11 @@ class World:
             "made-up file in Alice's chat": replace(self.alices, attachment_id=MADE_UP),
         }
         self.wrong_files = {name: replace(thing, role="") for name, thing in self.wrong_files.items()}
+        self.wrong_pictures = {
+            f"{name}, by Alice's link": replace(self.alices, attachment_id=thing.attachment_id, role="")
+            for name, thing in self.wrong_files.items()
+            if thing.attachment_id != self.alices.attachment_id
+        }
 
     @property
     def database(self) -> Database:
@@ -127,7 +132,8 @@ class World:
         if "<id:" not in rule:
             return {"": Thing(moment=str(MOMENT))}
         if rule.startswith(SHARED):
-            return self.chats | {name: replace(thing, role="") for name, thing in self.ended.items()}
+            ended = {name: replace(thing, role="") for name, thing in self.ended.items()}
+            return self.chats | ended | (self.wrong_pictures if "<id:attachment_id>" in rule else {})
         if "<id:share_id>" in rule:
             return self.chats | self.ended | self.wrong_shares
         if "<id:attachment_id>" in rule:

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from datetime import time as clock
 from functools import partial
 from hashlib import sha256
+from itertools import chain
 from math import ceil, inf
 from time import time
 from typing import Any
@@ -14,9 +15,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, case, delete, or_, select, update
 
 from ..db import Database, conversations, shares
-from . import branches, lease, owned
+from . import attachments, branches, lease, owned
 from .copies import Source
-from .records import Message, NotFound
+from .records import Attachment, Message, NotFound
 
 MOST_OF_A_CHAT = 20
 MOST_OF_A_PERSON = 200
@@ -136,13 +137,21 @@ def find(database: Database, share_id: str) -> Share:
 
 def part(database: Database, share: Share, number: int) -> Part:
     """What readers see, `PAGE` messages at once; `number` counts from 1. Raises `NotFound`."""
-    with database.read() as connection:
-        ids = branches.line(connection, share.conversation_id, _leaf(connection, share))
+    ids = _ids(database, share)
     last = ceil(len(ids) / PAGE)
     number = min(max(number, 1), last)
-    found = next(branches.read(database, ids[(number - 1) * PAGE : number * PAGE]))
-    shown = [each for each in found if share.shows(each.role, each.status, each.settled_at)]
-    return Part([replace(message, **OWNERS) for message in shown], number, last)
+    return Part(_shown(database, share, ids[(number - 1) * PAGE : number * PAGE]), number, last)
+
+
+def picture(database: Database, share: Share, attachment_id: str) -> Attachment:
+    """Of a message that readers see. Raises `NotFound`."""
+    theirs = attachments.by_message(database, share.conversation_id)
+    ids = [message_id for message_id in _ids(database, share) if message_id in theirs]
+    for message in _shown(database, share, ids):
+        for found in theirs[message.id]:
+            if found.id == attachment_id:
+                return found
+    raise NotFound
 
 
 def source(database: Database, share: Share) -> Source:
@@ -155,6 +164,17 @@ def source(database: Database, share: Share) -> Source:
 def remove_ended(database: Database) -> None:
     with database.write() as connection:
         connection.execute(delete(shares).where(shares.c.ends_at < time() - KEPT_SECONDS))
+
+
+def _ids(database: Database, share: Share) -> list[str]:
+    with database.read() as connection:
+        return branches.line(connection, share.conversation_id, _leaf(connection, share))
+
+
+def _shown(database: Database, share: Share, ids: Sequence[str]) -> list[Message]:
+    found = chain.from_iterable(branches.read(database, ids))
+    shown = (message for message in found if share.shows(message.role, message.status, message.settled_at))
+    return [replace(message, **OWNERS) for message in shown]
 
 
 def _leaf(connection: Connection, share: Share) -> str:

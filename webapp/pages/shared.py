@@ -7,8 +7,9 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response as Redirect
 
 from ..chats import copies, shares
+from ..chats.records import Attachment
 from ..web import signin, submit
-from . import composer, visitor
+from . import attachments, composer, visitor
 from .house import house
 
 blueprint = Blueprint("shared", __name__)
@@ -18,9 +19,15 @@ blueprint = Blueprint("shared", __name__)
 def read(share_id: str) -> Response:
     share = shares.find(house().database, share_id)
     part = shares.part(house().database, share, request.args.get("page", 1, type=int))
-    page = Response(render_template("share/shown.html", share=share, part=part, submit_id=submit.new_id()))
-    page.headers["X-Robots-Tag"] = "noindex"
-    return page
+    files = attachments.shown(share.conversation_id, partial(_address, share_id))
+    page = render_template("share/shown.html", share=share, part=part, files=files, submit_id=submit.new_id())
+    return _unlisted(Response(page))
+
+
+@blueprint.get("/shares/<id:share_id>/files/<id:attachment_id>")
+def file(share_id: str, attachment_id: str) -> Response:
+    share = shares.find(house().database, share_id)
+    return _unlisted(attachments.response(shares.picture(house().database, share, attachment_id)))
 
 
 @blueprint.post("/shares/<id:share_id>/copy")
@@ -32,3 +39,13 @@ def copy(share_id: str) -> Redirect:
     admit = partial(limits.admit, visitor.sender(owner))
     sent = copies.copy(database, house().files, source, owner, submit_id, admit)
     return redirect(url_for("chat.show", conversation_id=sent.conversation_id), HTTPStatus.SEE_OTHER)
+
+
+def _address(share_id: str, picture: Attachment) -> str:
+    return url_for(".file", share_id=share_id, attachment_id=picture.id)
+
+
+def _unlisted(response: Response) -> Response:
+    """Search engines leave it out."""
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
