@@ -48,6 +48,10 @@ def keep_house(app: Flask) -> None:
     app.extensions["voichat"].housekeeping.do()
 
 
+def kept_pictures(person: Person) -> list[str]:
+    return sorted(path.name for path in (person.app.extensions["voichat"].settings.data / "attachments").iterdir())
+
+
 def owner_of(database: Database, words: str) -> str:
     return next(str(row["owner_id"]) for row in rows(database, conversations) if words in row["title"])
 
@@ -60,11 +64,13 @@ def give_all(database: Database, person: Person, words: str) -> str:
     person.post("/presets", name=f"Preset {words}", system=f"Told {words}")
     made(person)
     reply = next(row for row in rows(database, messages) if row["conversation_id"] == chat_id and row["parent_id"])
+    picture_id = secrets.token_hex(16)
+    person.app.extensions["voichat"].files.put(picture_id, f"Pixels {words}".encode())
     with database.write() as connection:
         connection.execute(update(conversations).where(conversations.c.id == binned).values(deleted_at=time()))
         thought = update(messages).where(messages.c.id == reply["id"])
         connection.execute(thought.values(reasoning=f"Thought {words}", text=f"Answer {words}", problem=f"No {words}"))
-        picture = dict(id=secrets.token_hex(16), conversation_id=chat_id, message_id=reply["id"], position=0)
+        picture = dict(id=picture_id, conversation_id=chat_id, message_id=reply["id"], position=0)
         file = dict(name=f"{words}.png", kind="image/png", size=1, width=1, height=1, created_at=time())
         connection.execute(insert(attachments).values(picture | file))
         share = dict(id=secrets.token_hex(16), conversation_id=chat_id, leaf_id=reply["id"], goes_on=False)
@@ -79,7 +85,7 @@ def give_all(database: Database, person: Person, words: str) -> str:
 @limited
 def test_all_of_it_is_gone_at_once_and_nothing_of_anybody_elses(alice: Person, bob: Person, database: Database) -> None:
     give_all(database, bob, "Bobs")
-    before = dump(database)
+    before, pictures = dump(database), kept_pictures(alice)
     owner = give_all(database, alice, "Alices")
     page = alice.get("/erase").text
     for line in ("3 chats", "1 preset", "1 share link", "1 attachment", "a recovery link"):
@@ -88,6 +94,7 @@ def test_all_of_it_is_gone_at_once_and_nothing_of_anybody_elses(alice: Person, b
     assert (answer.status_code, answer.headers["Location"]) == (303, "/erase")
     assert "Nothing is stored" in alice.get("/erase").text
     after = dump(database)
+    assert kept_pictures(alice) == pictures
     for table in (conversations, messages, presets, attachments, shares, recoveries):
         assert after[table.name] == before[table.name], table.name
     assert owner not in repr(after | {"erasures": []})
