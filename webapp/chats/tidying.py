@@ -4,7 +4,7 @@ from sqlalchemy import text
 
 from ..db import Database
 
-STEP_PAGES = 500
+STEP_PAGES = 100
 
 _LAST = text("SELECT max(id) FROM passages_removed")
 _FORGET = text("DELETE FROM passages_removed WHERE id <= :last")
