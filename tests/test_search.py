@@ -270,6 +270,11 @@ def test_with_many_matches_postgresql_goes_on_where_its_first_look_ended(
     assert find(database, "cat") == []
 
 
+def test_a_message_of_several_passages_is_one_hit(database: Database) -> None:
+    say(database, "lazy dog " * 10_000)
+    assert len(find(database, "lazy")) == 1
+
+
 def test_too_long_a_search_is_refused_and_kept(alice: Person) -> None:
     answer = alice.get(f"/chats?q={'x' * (QUERY_CHARACTERS + 1)}")
     assert answer.status_code == 413

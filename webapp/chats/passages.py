@@ -77,10 +77,13 @@ def _index_messages(database: Database, connection: Connection) -> bool:
 
 def _index_titles(database: Database, connection: Connection) -> bool:
     """A title that is the first words of its chat is found with them."""
-    rows = connection.execute(_locked(_untitled())).all()
+    rows, characters = connection.execute(_locked(_untitled())).all(), 0
     for row in rows:
-        if not _is_marked(connection, row):
-            continue
+        wrong = _marked_otherwise(connection, row)
+        _mark_anew(connection, row, wrong)
+        characters += sum(len(each.folded) for each in wrong)
+        if len(wrong) == BATCH or characters > BATCH_CHARACTERS:
+            break
         of_title = (passages.c.conversation_id == row.id) & passages.c.message_id.is_(None)
         connection.execute(delete(passages).where(of_title))
         if row.title != title(row.first_words or ""):
@@ -116,13 +119,14 @@ def _number(at: float) -> int:
     return (milliseconds << RANDOM_BITS) + random.getrandbits(RANDOM_BITS)
 
 
-def _is_marked(connection: Connection, row: Any) -> bool:
-    """Whether all passages of a chat bear its owner's mark; it may be somebody else's since. Sees to a few of them."""
-    theirs = mark(row.owner_id)
-    wrong = (passages.c.conversation_id == row.id) & (func.substr(passages.c.folded, 1, TERM) != theirs)
+def _marked_otherwise(connection: Connection, row: Any) -> Sequence[Any]:
+    """Some of a chat's passages that bear another mark than its owner's: it may be somebody else's since."""
+    wrong = (passages.c.conversation_id == row.id) & (func.substr(passages.c.folded, 1, TERM) != mark(row.owner_id))
     found = connection.execute(select(passages.c.number, passages.c.folded).where(wrong).limit(BATCH)).all()
-    some = _batch(found, [len(each.folded) for each in found])
-    for each in some:
-        folded = theirs + each.folded[TERM:]
+    return _batch(found, [len(each.folded) for each in found])
+
+
+def _mark_anew(connection: Connection, row: Any, wrong: Sequence[Any]) -> None:
+    for each in wrong:
+        folded = mark(row.owner_id) + each.folded[TERM:]
         connection.execute(update(passages).where(passages.c.number == each.number).values(folded=folded))
-    return not found

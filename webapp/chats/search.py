@@ -156,6 +156,7 @@ def _matches(database: Database, owner: str, words: Sequence[str], numbers: Sequ
         .where(passages.c.number.in_(numbers), is_theirs, or_(is_title, messages.c.is_indexed))
         .where(_has_all(find, words))
         .order_by(passages.c.number.desc())
+        .limit(PAGE + 1)
     )
 
 
@@ -164,6 +165,7 @@ def _has_all(find: Callable[..., Any], words: Sequence[str]) -> ColumnElement[bo
 
 
 def _hits(rows: Sequence[Any], words: Sequence[str]) -> list[Hit]:
+    """A message that is several passages is one hit."""
     return [
         Hit(
             row.id,
@@ -174,7 +176,7 @@ def _hits(rows: Sequence[Any], words: Sequence[str]) -> list[Hit]:
             row.at,
             passage(row.text if row.message_id else row.title, words),
         )
-        for row in rows
+        for row in {(row.id, row.message_id): row for row in rows}.values()
     ]
 
 
