@@ -72,7 +72,7 @@ def marks(world: World, owner_id: str) -> set[str]:
     shared = [row for row in rows(world.database, shares) if row["conversation_id"] in opened]
     links = {row["id"] for row in shared if not row["ends_at"]}
     of_messages = {row[name] for row in said for name in ("id", "text")}
-    files = [row for row in rows(world.database, attachments) if row["conversation_id"] in chats]
+    files = [row for row in rows(world.database, attachments) if row["conversation_id"] in opened]
     of_files = {mark for row in files for mark in (row["id"], f"Picture {row['name'].removesuffix('.png')}")}
     return {owner_id, *chats, *titles, *words, *of_presets, *links, *of_messages, *of_files}
 
