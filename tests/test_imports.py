@@ -47,7 +47,7 @@ def test_an_imported_chat_opens_at_the_branch_that_was_shown_and_goes_on(alice: 
     chat = next(
         link
         for link in Page(bob.get("/chats")).links
-        if len(link) == len("/chats/") + 32 and "One" in bob.get(link).text
+        if len(link) == len("/chats/") + 32 and "One" in Page(bob.get(link)).articles[0].text
     )
     assert [article.role for article in Page(bob.get(chat)).articles] == ["user", "assistant"] * 2
     assert "Or rather" in bob.get(chat).text

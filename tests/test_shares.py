@@ -527,7 +527,7 @@ def test_alice_shares_a_chat_with_bob_and_revokes_the_link(chromium: Browser, vo
         alice.get_by_label("Message", exact=True).fill("Hi")
         alice.get_by_role("button", name="Send").click()
         expect(alice.locator("article .text").last).to_have_text("Hello.")
-        alice.get_by_text("This chat").click()
+        alice.locator(".menu summary").click()
         alice.get_by_role("link", name="Share").click()
         alice.get_by_label("Your name").fill("Alice")
         alice.get_by_role("button", name="Make a link").click()

@@ -50,4 +50,4 @@ def test_once_a_model_is_connected_the_page_is_only_a_form(alice: Person) -> Non
 
 @FRESH
 def test_it_stays_light(alice: Person) -> None:
-    assert len(alice.get("/").data) < 3000
+    assert len(alice.get("/").data) < 3500

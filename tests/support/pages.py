@@ -88,7 +88,7 @@ class Page(HTMLParser):
                 self.fields[self._picking] = found["value"]
         elif found.get("name") == "attempt":
             self.attempts.append(found["value"])
-        elif "name" in found:
+        elif "name" in found and found.get("type") != "search":
             self.fields[found["name"]] = found.get("value", "")
             if tag == "textarea":
                 self._typing = found["name"]
