@@ -36,7 +36,7 @@ class Form:
 @blueprint.get("/chats")
 def index() -> ResponseReturnValue:
     """A page of chats; `?before=`, where the page before it ended, is the next one. With `?q=` a search in them."""
-    if "q" in request.args:
+    if request.args.get("q") is not None:
         return search.page()
     owner, before = signin.owner(), listing.asked_for()
     front = _front(owner, before) if owner else Front([], [])
