@@ -152,7 +152,8 @@ def test_every_page_fits_a_phone_in_light_and_dark_and_asks_no_other_host(
         tab.open(f"{voichat.url}/{path}")
         tab.wait_for("h1", [heading])
         assert tab.ask(SIDEWAYS) == []
-    assert {urlsplit(url).netloc for url in alice.requests} == {urlsplit(voichat.url).netloc}
+    asked = {urlsplit(url).netloc for url in alice.requests if not url.startswith("data:")}  # Firefox's own signs
+    assert asked == {urlsplit(voichat.url).netloc}
 
 
 def size_of_png(path: Path) -> tuple[int, int]:

@@ -39,7 +39,7 @@ def conversation(database: Database, owner: str, conversation_id: str) -> Conver
         return found(connection, select(*COLUMNS).where(owned.mine(owner, conversation_id)))
 
 
-def front(database: Database, owner: str, most: int = PAGE) -> Front:
+def front(database: Database, owner: str, most: int) -> Front:
     """How the list begins, with at most `most` that are not pinned."""
     is_pinned = owned.listed(owner) & conversations.c.pinned_at.is_not(None)
     order = conversations.c.pinned_at.desc(), conversations.c.id.desc()

@@ -83,7 +83,7 @@ def pin(conversation_id: str) -> Redirect:
 def _front(owner: str, before: Place | None) -> Front:
     """Pinned chats stand on the first page alone."""
     if before is None:
-        return lists.front(house().database, owner)
+        return lists.front(house().database, owner, lists.PAGE)
     return Front([], lists.recent(house().database, owner, before))
 
 
