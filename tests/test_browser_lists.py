@@ -1,7 +1,7 @@
 """The list of chats in Chromium with JavaScript off: found, renamed, pinned, deleted and brought back."""
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.support.servers import Voichat
 from tests.test_browser import SIDEWAYS, alice, at_home, context, send
@@ -63,14 +63,21 @@ def test_on_a_phone_the_list_is_a_page_of_its_own_and_nothing_is_wider_than_the_
         page = phone(narrow, voichat)
         expect(page.get_by_role("navigation", name="Your chats")).to_be_hidden()
         page.locator(".menu summary").click()
-        assert page.evaluate(SIDEWAYS) == []
+        fits(page, page.get_by_role("link", name="Rename"))
         page.locator(".menu").get_by_role("button", name="Delete").click()
-        assert page.evaluate(SIDEWAYS) == []
+        fits(page, page.get_by_role("button", name="Undo"))
         page.get_by_role("button", name="Undo").click()
         page.locator(".actions summary").click()
-        assert page.evaluate(SIDEWAYS) == []
+        fits(page, page.get_by_role("link", name="Rename"))
         page.get_by_role("link", name="Rename").click()
-        assert page.evaluate(SIDEWAYS) == []
+        fits(page, page.get_by_label("Name"))
+
+
+def fits(page: Page, shown: Locator) -> None:
+    """Once this is shown, nothing is wider than the window."""
+    expect(shown).to_be_visible()
+    page.wait_for_load_state()
+    assert page.evaluate(SIDEWAYS) == []
 
 
 def phone(context: BrowserContext, voichat: Voichat) -> Page:
