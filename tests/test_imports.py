@@ -14,7 +14,7 @@ from tests.support.databases import count, rows
 from tests.support.files import exported, ours, product, send_file, turn, zipped
 from tests.support.pages import Page
 from tests.support.people import Person
-from webapp.chats import attachments
+from webapp.chats import attachments, lists
 from webapp.chats.imports import reading
 from webapp.chats.records import Picture, Sent
 from webapp.db import Database, conversations, messages, presets
@@ -87,6 +87,13 @@ def test_the_archive_says_what_it_is_and_holds_nothing_of_others(alice: Person, 
         assert json.loads(archive.read("presets.json"))["presets"] == []
     assert answer.content_type == "application/zip"
     assert mallory.client.head("/take-along.zip").data == b""
+
+
+def test_no_more_chats_are_pinned_than_a_person_may_pin(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "MOST_PINNED", 2)
+    file = b"[" + b",".join(ours(title=f"Chat {number}", is_pinned=True) for number in range(4)) + b"]"
+    assert "4 chats were taken" in send_file(alice, file).text
+    assert sorted(chat["is_pinned"] for chat in exported(alice)) == [False, False, True, True]
 
 
 def test_a_browser_without_a_session_gets_one(bob: Person, database: Database) -> None:

@@ -62,7 +62,7 @@ def take() -> ResponseReturnValue:
         submit_id, file = composer.submit_id(), request.files.get("file")
         if file is None or not file.filename:
             return _page(NO_FILE), HTTPStatus.BAD_REQUEST
-        with closing(file), _turn(), closing(_checked(file.stream)) as checked:
+        with _turn(), closing(_checked(file.stream)) as checked:
             return render_template("imported.html", report=_taken(checked, submit_id))
     except RequestEntityTooLarge:
         sentence = TOO_LARGE.format(house().settings.import_megabytes)

@@ -14,7 +14,7 @@ from typing import IO, Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from ...db import Database, conversations, messages, submissions
-from .. import history, owned, presets
+from .. import history, lists, owned, presets
 from ..instructions import Preset
 from ..text import title
 from . import formats
@@ -170,7 +170,8 @@ def _add(database: Database, connection: Connection, owner: str, line: bytes, id
         connection.execute(update(submissions).where(submissions.c.key == key).values(message_id=first))
     chat = json.loads(line)
     conversation_id = history.new_id()
-    connection.execute(insert(conversations).values(_conversation(conversation_id, owner, chat)))
+    is_pinned = chat["is_pinned"] and _may_pin(connection, owner)
+    connection.execute(insert(conversations).values(_conversation(conversation_id, owner, chat, is_pinned=is_pinned)))
     connection.execute(insert(messages), list(_rows(conversation_id, first, chat)))
     return len(chat["turns"])
 
@@ -186,12 +187,17 @@ def _are_there(connection: Connection, owner: str, ids: Sequence[str]) -> bool:
     return True
 
 
-def _conversation(conversation_id: str, owner: str, chat: dict[str, Any]) -> dict[str, Any]:
+def _may_pin(connection: Connection, owner: str) -> bool:
+    pinned = select(func.count()).where(owned.listed(owner), conversations.c.pinned_at.is_not(None))
+    return connection.execute(pinned).scalar_one() < lists.MOST_PINNED
+
+
+def _conversation(conversation_id: str, owner: str, chat: dict[str, Any], *, is_pinned: bool) -> dict[str, Any]:
     now, turns, told = time(), chat["turns"], dict(chat["told"])
     began = min(chat["created_at"] or now, now)
     times = dict(created_at=began, updated_at=min(chat["updated_at"] or began, now))
     named = dict(id=conversation_id, owner_id=owner, title=chat["title"], model=turns[-1]["model"])
-    pinned = dict(pinned_at=times["updated_at"] if chat["is_pinned"] else None)
+    pinned = dict(pinned_at=times["updated_at"] if is_pinned else None)
     return named | times | pinned | dict(last_seq=len(turns)) | told
 
 
