@@ -60,13 +60,17 @@ def pin(database: Database, owner: str, conversation_id: str, *, is_pinned: bool
     On PostgreSQL, those that come at the same moment may exceed `MOST_PINNED` by as many.
     """
     mine = owned.mine(owner, conversation_id)
-    pinned = select(func.count()).where(owned.listed(owner), conversations.c.pinned_at.is_not(None))
     with database.write() as connection:
         owned.lock(connection, owner, conversation_id)
         since = func.coalesce(conversations.c.pinned_at, time()) if is_pinned else None
         connection.execute(update(conversations).where(mine).values(pinned_at=since))
-        if is_pinned and connection.execute(pinned).scalar_one() > MOST_PINNED:
+        if is_pinned and count_pinned(connection, owner) > MOST_PINNED:
             raise TooManyPinned
+
+
+def count_pinned(connection: Connection, owner: str) -> int:
+    pinned = select(func.count()).where(owned.listed(owner), conversations.c.pinned_at.is_not(None))
+    return connection.execute(pinned).scalar_one()
 
 
 def found(connection: Connection, query: Select[tuple[object, ...]]) -> Conversation:

@@ -170,7 +170,7 @@ def _add(database: Database, connection: Connection, owner: str, line: bytes, id
         connection.execute(update(submissions).where(submissions.c.key == key).values(message_id=first))
     chat = json.loads(line)
     conversation_id = history.new_id()
-    is_pinned = chat["is_pinned"] and _may_pin(connection, owner)
+    is_pinned = chat["is_pinned"] and lists.count_pinned(connection, owner) < lists.MOST_PINNED
     connection.execute(insert(conversations).values(_conversation(conversation_id, owner, chat, is_pinned=is_pinned)))
     connection.execute(insert(messages), list(_rows(conversation_id, first, chat)))
     return len(chat["turns"])
@@ -185,11 +185,6 @@ def _are_there(connection: Connection, owner: str, ids: Sequence[str]) -> bool:
         if connection.execute(query).scalar_one() < len(batch):
             return False
     return True
-
-
-def _may_pin(connection: Connection, owner: str) -> bool:
-    pinned = select(func.count()).where(owned.listed(owner), conversations.c.pinned_at.is_not(None))
-    return connection.execute(pinned).scalar_one() < lists.MOST_PINNED
 
 
 def _conversation(conversation_id: str, owner: str, chat: dict[str, Any], *, is_pinned: bool) -> dict[str, Any]:
