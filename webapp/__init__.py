@@ -37,6 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     signin.init_app(app, settings, database)
     assets.init_app(app)
     upstreams = providers.init_app(app, settings, providers_file.load(settings))
+    titles = Titles(database, upstreams.complete, upstreams.is_language_model)
     replies = Replies(
         database,
         upstreams.complete,
@@ -45,14 +46,20 @@ def create_app(settings: Settings | None = None) -> Flask:
         seats=settings.seats,
         seats_each=settings.seats_each,
         budget=upstreams.context,
-        titles=Titles(database, upstreams.complete, upstreams.is_language_model)
-        if settings.titles == "model"
-        else None,
+        titles=titles if settings.titles == "model" else None,
         show=partial(showing.shown, database, files, upstreams.takes_images),
     )
     limits = Limits(settings.limit_owner, settings.limit_address, settings.limit_everybody)
-    chores: list[Chore] = [
-        sessions.forget,
+    chores = [sessions.forget, *_chores(settings, database, files)]
+    house = House(settings, database, files, replies, limits, Housekeeping(chores), Indexer(database))
+    pages.init_app(app, house)
+    cli.init_app(app, settings, database)
+    return app
+
+
+def _chores(settings: Settings, database: Database, files: Files) -> list[Chore]:
+    """What is deleted goes before its files, and those before SQLite's are tidied."""
+    return [
         partial(attempts.forget, database),
         partial(deleted.purge, database),
         partial(expiry.temporary, database),
@@ -63,7 +70,3 @@ def create_app(settings: Settings | None = None) -> Flask:
         Tidying(database).step,
         partial(erasure.scrub, database),
     ]
-    house = House(settings, database, files, replies, limits, Housekeeping(chores), Indexer(database))
-    pages.init_app(app, house)
-    cli.init_app(app, settings, database)
-    return app
