@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, FilePayload, Page, Request, expect
 
 from tests.providers.upstream import Answer, reply, voigpt
-from tests.support.servers import Voichat
+from tests.support.servers import Voichat, wait_until
 from tests.test_markdown import RAW_HTML, REFUSED_ADDRESSES
 from tests.test_mathml import HOSTILE
 
@@ -158,6 +158,32 @@ def test_hostile_words_in_the_address_do_nothing(page: Page, witness: Witness, v
         page.goto(f"{voichat.url}/?q={quote(words)}")
         page.wait_for_load_state("load")
         assert page.get_by_label("Message", exact=True).input_value().split() == words.replace("\0", "\ufffd").split()
+    settle(page)
+    assert witness.seen == []
+
+
+def test_hostile_words_that_are_sought_and_found_do_nothing(page: Page, witness: Witness, voichat: Voichat) -> None:
+    send(page, f"needle {TEXT[:3000]}")
+    expect(page.locator('[data-role="assistant"] .text')).to_have_text("Hello.")
+    wait_until(lambda: hits(page, voichat, "needle") > 0)
+    found = [words for words in (*RAW_HTML[::4], LINE[:190]) if hits(page, voichat, words)]
+    assert found != []
+    settle(page)
+    assert witness.seen == []
+
+
+def hits(page: Page, voichat: Voichat, words: str) -> int:
+    page.goto(f"{voichat.url}/chats?q={quote(words)}")
+    assert page.get_by_role("searchbox").last.input_value().split() == words.split()
+    return page.locator("main mark").count()
+
+
+@pytest.mark.parametrize("name", ['"><img src=x onerror=alert(1)>.html', "\u202e<script>alert(1)<\u2215script>.svg"])
+def test_a_hostile_file_with_a_hostile_name_does_nothing(page: Page, witness: Witness, name: str) -> None:
+    page.locator("[name=file]").set_input_files(FilePayload(name=name, mimeType="text/html", buffer=LINE.encode()))
+    send(page, "Look at this")
+    expect(page.locator('[data-role="assistant"] .text')).to_have_text("Hello.")
+    expect(page.locator('[data-role="user"] pre')).to_contain_text("<script>")
     settle(page)
     assert witness.seen == []
 
