@@ -118,12 +118,19 @@ def test_a_folder_that_is_not_there_has_nothing_to_sweep(database: Database, fil
     attachments.sweep(database, files)
 
 
+def test_a_copy_takes_room_too(database: Database, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = send(database, files, picture()), send(database, files, words="Another")
+    monkeypatch.setattr(attachments, "MEGABYTE", 0)
+    with pytest.raises(attachments.Full), database.write() as connection:
+        attachments.copy(connection, files, ALICE, second.conversation_id, {first.message_id: second.message_id})
+
+
 def test_a_copy_outlives_what_it_was_made_from(
     database: Database, files: Files, folder: Path, later: Callable[[], None]
 ) -> None:
     first, second = send(database, files, original := picture()), send(database, files, words="Another")
     with database.write() as connection:
-        attachments.copy(connection, files, second.conversation_id, {first.message_id: second.message_id})
+        attachments.copy(connection, files, ALICE, second.conversation_id, {first.message_id: second.message_id})
     with database.write() as connection:
         connection.execute(delete(conversations).where(conversations.c.id == first.conversation_id))
     later()

@@ -10,6 +10,7 @@ from sqlalchemy import delete, update
 
 from tests.providers.upstream import Upstream
 from tests.support import long
+from tests.support.branches import branch
 from tests.support.databases import count, rows
 from tests.support.pages import Page
 from tests.support.people import Person, submit_id
@@ -158,7 +159,7 @@ def test_at_the_same_moment_too(database: Database) -> None:
     drafts = [Draft(f"Tab {number}", MODEL, f"id {number}", edits=ids[0]) for number in range(10)]
     with ThreadPoolExecutor(10) as pool:
         sent = list(pool.map(lambda draft: history.append(database, ALICE, chat, draft), drafts))
-    shown = branches.branch(database, ALICE, chat, sent[3].message_id)
+    shown = branch(database, ALICE, chat, sent[3].message_id)
     assert [message.text for message in shown] == ["Tab 3", ""]
     assert len(branches.siblings(database, shown)[sent[3].message_id].ids) == 11
 
@@ -266,9 +267,9 @@ def test_the_copy_keeps_what_was_said_when_and_by_whom_and_what_the_model_was_to
     with database.write() as connection:
         last = update(messages).where(messages.c.id == ids[-1])
         connection.execute(last.values(reasoning="Hm.", seen_from=ids[-8], prompt_tokens=3, finish_reason="length"))
-    before = branches.branch(database, ALICE, sent.conversation_id)
+    before = branch(database, ALICE, sent.conversation_id)
     chat = own_copy(database, sent.conversation_id)
-    after = branches.branch(database, ALICE, chat)
+    after = branch(database, ALICE, chat)
     assert [said(message) for message in after] == [said(message) for message in before]
     assert not {message.id for message in after} & {message.id for message in before}
     assert [message.parent_id for message in after] == [None, *(message.id for message in after[:-1])]
@@ -307,21 +308,21 @@ def test_a_shared_branch_becomes_a_strangers_own_without_what_the_model_was_told
     chat, ids = long.begin(database, ALICE, 6)
     shared = Source(chat, ids[3], "Shared")
     sent = copies.copy(database, Files(Path()), shared, MALLORY, "")
-    found = branches.branch(database, MALLORY, sent.conversation_id)
+    found = branch(database, MALLORY, sent.conversation_id)
     assert [message.text for message in found] == ["Message 1", "Message 2", "Message 3", "Message 4"]
     assert found[0].id == sent.message_id
     assert history.instructions(database, MALLORY, sent.conversation_id) == NOTHING
     with pytest.raises(NotFound):
-        branches.branch(database, ALICE, sent.conversation_id)
+        branch(database, ALICE, sent.conversation_id)
 
 
 def test_a_reply_that_is_being_written_is_copied_as_far_as_it_has_come(database: Database) -> None:
     sent = history.begin(database, ALICE, Draft("Hi", MODEL))
-    reply = branches.branch(database, ALICE, sent.conversation_id)[-1]
+    reply = branch(database, ALICE, sent.conversation_id)[-1]
     claim = lease.claim(database, reply.id, "runner")
     assert claim
     lease.keep(database, [(claim, Said("So far"))])
-    copy = branches.branch(database, ALICE, own_copy(database, sent.conversation_id))[-1]
+    copy = branch(database, ALICE, own_copy(database, sent.conversation_id))[-1]
     assert (copy.status, copy.text, copy.problem) == ("interrupted", "So far", copies.UNFINISHED)
     assert copy.can_go_on
     assert lease.unsettled_of(database, copy.conversation_id) == []

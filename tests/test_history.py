@@ -7,6 +7,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import delete, func, select
 
+from tests.support.branches import branch
 from tests.support.databases import rows
 from webapp.chats import branches, history, lists
 from webapp.chats.instructions import NOTHING, Changed, Instructions, Preset, version
@@ -23,7 +24,7 @@ def draft(words: str, submit_id: str = "", parent_id: str | None = None) -> Draf
 
 
 def said(database: Database, sent: Sent, at: str = "") -> list[str]:
-    return [message.text for message in branches.branch(database, ALICE, sent.conversation_id, at)]
+    return [message.text for message in branch(database, ALICE, sent.conversation_id, at)]
 
 
 def count(database: Database) -> int:
@@ -33,7 +34,7 @@ def count(database: Database) -> int:
 
 def test_a_message_and_an_empty_reply_that_waits_are_stored_together(database: Database) -> None:
     sent = history.begin(database, ALICE, draft("Hello"))
-    asked, reply = branches.branch(database, ALICE, sent.conversation_id)
+    asked, reply = branch(database, ALICE, sent.conversation_id)
     assert (asked.id, asked.role, asked.status, asked.text) == (sent.message_id, "user", "complete", "Hello")
     assert (reply.role, reply.status, reply.text, reply.parent_id) == ("assistant", "waiting", "", asked.id)
     assert "Hello" in asked.html
@@ -47,7 +48,7 @@ def test_the_next_message_follows_the_newest_reply(database: Database) -> None:
 
 def test_a_message_with_a_parent_begins_a_branch_and_the_other_stays(database: Database) -> None:
     sent = history.begin(database, ALICE, draft("One"))
-    reply = branches.branch(database, ALICE, sent.conversation_id)[-1]
+    reply = branch(database, ALICE, sent.conversation_id)[-1]
     old = history.append(database, ALICE, sent.conversation_id, draft("Two"))
     new = history.append(database, ALICE, sent.conversation_id, draft("Other", parent_id=reply.id))
     assert said(database, sent) == ["One", "", "Other", ""]
@@ -98,7 +99,7 @@ def test_a_chat_takes_from_its_preset_what_its_own_instructions_leave_open(datab
     own = Instructions(temperature=0.0, max_tokens=9)
     sent = history.begin(database, ALICE, replace(draft("Hello"), preset=preset, instructions=own))
     assert history.instructions(database, ALICE, sent.conversation_id) == Instructions("Be brief.", 0.0, None, 9, 1)
-    assert {message.model for message in branches.branch(database, ALICE, sent.conversation_id)} == {"voigpt/other"}
+    assert {message.model for message in branch(database, ALICE, sent.conversation_id)} == {"voigpt/other"}
 
 
 def test_of_two_tabs_that_change_the_instructions_the_second_hears_of_the_first(database: Database) -> None:
@@ -151,7 +152,7 @@ def test_mallory_finds_nothing_of_alices(database: Database) -> None:
     with pytest.raises(NotFound):
         lists.conversation(database, MALLORY, sent.conversation_id)
     with pytest.raises(NotFound):
-        branches.branch(database, MALLORY, sent.conversation_id)
+        branch(database, MALLORY, sent.conversation_id)
     with pytest.raises(NotFound):
         branches.message(database, MALLORY, sent.conversation_id, sent.message_id)
     with pytest.raises(NotFound):
@@ -167,7 +168,7 @@ def test_mallory_finds_nothing_of_alices(database: Database) -> None:
 def test_a_message_of_another_chat_is_not_found_in_this_one(database: Database) -> None:
     one = history.begin(database, ALICE, draft("One"))
     two = history.begin(database, ALICE, draft("Two"))
-    for look in (branches.message, branches.branch):
+    for look in (branches.message, branch):
         with pytest.raises(NotFound):
             look(database, ALICE, one.conversation_id, two.message_id)
     with pytest.raises(NotFound):

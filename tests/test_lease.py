@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import event, update
 
+from tests.support.branches import branch
 from webapp.chats import branches, history, lease
 from webapp.chats.lease import Claim, Outcome
 from webapp.chats.records import Draft, Message
@@ -17,7 +18,7 @@ HELLO = Outcome("complete", "Hello.")
 @pytest.fixture
 def reply(database: Database) -> Message:
     sent = history.begin(database, ALICE, Draft("Hi", "voigpt/gpt-3.5-turbo"))
-    return branches.branch(database, ALICE, sent.conversation_id)[-1]
+    return branch(database, ALICE, sent.conversation_id)[-1]
 
 
 def now(database: Database, reply: Message) -> Message:
@@ -53,7 +54,7 @@ def test_a_settled_reply_keeps_its_text_rendered(database: Database, reply: Mess
 
 def test_the_second_message_waits_for_the_reply_to_the_first(database: Database, reply: Message) -> None:
     sent = history.append(database, ALICE, reply.conversation_id, Draft("And?", reply.model))
-    second = branches.branch(database, ALICE, sent.conversation_id)[-1]
+    second = branch(database, ALICE, sent.conversation_id)[-1]
     assert lease.claim(database, second.id, "runner") is None
     first = claimed(database, reply)
     assert lease.claim(database, second.id, "runner") is None
@@ -85,7 +86,7 @@ def test_a_stale_reply_does_not_hold_up_the_next(database: Database, reply: Mess
     sent = history.append(database, ALICE, reply.conversation_id, Draft("And?", reply.model))
     claimed(database, reply)
     let_the_lease_run_out(database, reply)
-    second = branches.branch(database, ALICE, sent.conversation_id)[-1]
+    second = branch(database, ALICE, sent.conversation_id)[-1]
     assert lease.ready(lease.unsettled(database), before=float("inf")) == [second.id]
     assert lease.claim(database, second.id, "runner")
 

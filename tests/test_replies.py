@@ -7,6 +7,7 @@ from time import monotonic
 
 import pytest
 
+from tests.support.branches import branch
 from tests.support.databases import held_by_another
 from tests.support.servers import wait_until
 from webapp.chats import branches, endings, history, lease, writing
@@ -72,7 +73,7 @@ def asked(database: Database, words: str = "Hi", chat: str = "") -> Message:
     """The reply that waits for these words' answer."""
     draft = Draft(words, MODEL)
     sent = history.append(database, ALICE, chat, draft) if chat else history.begin(database, ALICE, draft)
-    return branches.branch(database, ALICE, sent.conversation_id)[-1]
+    return branch(database, ALICE, sent.conversation_id)[-1]
 
 
 def now(database: Database, reply: Message) -> Message:
@@ -361,7 +362,7 @@ def test_a_model_is_told_the_system_prompt_first_and_the_parameters_that_are_set
     told = Instructions("Be brief.", temperature=0.5)
     sent = history.begin(database, ALICE, Draft("Hi", MODEL, instructions=told))
     history.instruct(database, ALICE, sent.conversation_id, Instructions("Be long.", seed=7), "")
-    answered(replies, database, branches.branch(database, ALICE, sent.conversation_id)[-1])
+    answered(replies, database, branch(database, ALICE, sent.conversation_id)[-1])
     answered(replies, database, asked(database, "And?", sent.conversation_id))
     assert provider.asked[-1] == ["Be long.", "Hi", "Hello.", "And?"]
     assert provider.parameters[-1] == {"seed": 7}

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event, select, update
 
 from tests.support import long
+from tests.support.branches import branch
 from tests.support.pages import Page
 from tests.support.people import Person
 from webapp.chats import branches, history, windows
@@ -198,7 +199,7 @@ def test_whatever_is_shown_the_composer_goes_on_at_the_end(alice: Person, databa
     for query in ("", f"?at={some[40]}", f"?before={some[40]}", f"?at={some[40]}&before={some[20]}", "?all=1"):
         form, ids = Page(alice.get(chat + query)), ids_of(database, chat)
         assert alice.post(form.action, message="Next", **place(form)).status_code == 303
-        [question] = branches.branch(database, owner(database, chat), chat.rpartition("/")[2])[-2:-1]
+        [question] = branch(database, owner(database, chat), chat.rpartition("/")[2])[-2:-1]
         assert (question.text, question.parent_id) == ("Next", ids[-1])
 
 

@@ -45,20 +45,20 @@ def add(connection: Connection, owner: str, sent: Sent, pictures: Sequence[Pictu
         size = dict(size=len(picture.content), width=picture.width, height=picture.height)
         row = dict(id=picture.id, position=position, name=picture.name, kind=picture.kind)
         connection.execute(insert(attachments).values(whose | row | size))
-    if _bytes_of(connection, owner) > OWNER_MEGABYTES * MEGABYTE:
-        raise Full
+    _check_room(connection, owner)
 
 
-def copy(connection: Connection, files: Files, conversation_id: str, messages: Mapping[str, str]) -> None:
-    """Give those of each message to another, which is in this conversation. One that has been lost is left out.
+def copy(connection: Connection, files: Files, owner: str, conversation_id: str, messages: Mapping[str, str]) -> None:
+    """Give those of each message to another, in this conversation of the owner's. One that has been lost is left out.
 
-    Raises `Unwritable`.
+    Raises `Unwritable` and `Full`.
     """
     for found in _found(connection, attachments.c.message_id.in_(list(messages))):
         mine = dict(id=token_hex(16), conversation_id=conversation_id, message_id=messages[found.message_id])
         with suppress(FileNotFoundError):
             files.link(found.id, mine["id"])
             connection.execute(insert(attachments).values(vars(found) | mine | dict(created_at=time())))
+            _check_room(connection, owner)
 
 
 def one(database: Database, owner: str, conversation_id: str, message_id: str, attachment_id: str) -> Attachment:
@@ -117,6 +117,12 @@ def _batches(ids: Iterable[str]) -> Iterator[list[str]]:
     left = iter(ids)
     while batch := list(islice(left, BATCH)):
         yield batch
+
+
+def _check_room(connection: Connection, owner: str) -> None:
+    """Raises `Full`."""
+    if _bytes_of(connection, owner) > OWNER_MEGABYTES * MEGABYTE:
+        raise Full
 
 
 def _bytes_of(connection: Connection, owner: str) -> int:

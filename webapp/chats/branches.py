@@ -16,15 +16,8 @@ AT_ONCE = 100
 ALL = 2**31 - 1
 
 
-def branch(database: Database, owner: str, conversation_id: str, at: str = "") -> list[Message]:
-    """The branch that holds the message `at`, down to its newest, or the newest of all. Raises `NotFound`."""
-    with database.read() as connection:
-        owned.check(connection, owner, conversation_id)
-        return path(connection, conversation_id, newest(connection, conversation_id, at))
-
-
 def leaf(database: Database, owner: str, conversation_id: str, at: str = "") -> str:
-    """The id of the newest message of the same branch. Raises `NotFound`."""
+    """The id of the newest message of the branch that holds `at`, or of the newest branch. Raises `NotFound`."""
     with database.read() as connection:
         owned.check(connection, owner, conversation_id)
         return newest(connection, conversation_id, at)

@@ -44,7 +44,8 @@ def copy(
     """A new conversation of `to_owner` with all of the branch, unless this submit was stored before.
 
     `Sent.message_id` is that of its first message. A reply that is still being written is copied as far as it has
-    come, as interrupted. Raises `NotFound`, `Gone`, `OSError`, and what `admit` raises: then nothing is stored.
+    come, as interrupted. Raises `NotFound`, `Gone`, `OSError`, `attachments.Full`, and what `admit` raises: then
+    nothing is stored.
     """
     key = once.key(submit_id, to_owner, "copy", source.conversation_id)
     whole = select(conversations.c.id).where(conversations.c.id == source.conversation_id)
@@ -59,7 +60,7 @@ def copy(
         for start in range(0, len(ids), branches.AT_ONCE):
             some = ids[start : start + branches.AT_ONCE]
             _copy_messages(connection, source, some, start, sent, new_ids)
-            attachments.copy(connection, files, sent.conversation_id, {each: new_ids[each] for each in some})
+            attachments.copy(connection, files, to_owner, sent.conversation_id, {each: new_ids[each] for each in some})
         admit(connection, "")
         return sent
 
