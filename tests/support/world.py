@@ -256,9 +256,10 @@ def text_of(answer: TestResponse) -> str:
 
 
 def seen(answer: TestResponse) -> tuple[object, ...]:
-    """All that can be seen of an answer, but for its random submit id and the address that it was asked for."""
+    """All that can be seen of an answer, but for its random submit id, its time and the address it was asked for."""
     text = re.sub('(name="submit_id" value=)"[0-9a-f]{64}"', r"\1", text_of(answer))
-    return answer.status_code, sorted(answer.headers), text.replace(f'action="{answer.request.path}"', "")
+    headers = sorted(header for header in answer.headers if header[0] != "Date")
+    return answer.status_code, headers, text.replace(f'action="{answer.request.path}"', "")
 
 
 def dump(database: Database) -> Dump:
