@@ -74,40 +74,13 @@ class World:
             "deleted a moment ago": replace(self.binned, role="", preset_id=MADE_UP),
             "made up": Thing(),
         }
-        self.wrong_parents = {
-            "said in another chat of Alice's": self._in_alices(other),
-            "said in Mallory's, in Alice's chat": self._in_alices(self.mallorys),
-            "said in Alice's, in Mallory's chat": replace(
-                self.mallorys, reply_id=self.alices.reply_id, message_id=self.alices.message_id, role=""
-            ),
-            "deleted, in Alice's chat": self._in_alices(self.deleted),
-            "made up, in Alice's chat": self._in_alices(Thing()),
-            "question for reply in Alice's chat": self._in_alices(
-                Thing(reply_id=self.alices.message_id, message_id=self.alices.reply_id)
-            ),
-        }
+        self.wrong_parents = self._wrong_parents(other)
         revoked, ended = (replace(self.alices, share_id=self.share(self.alices)) for _ in range(2))
         self.alice.post(filled(REVOKE, revoked))
         self.end(ended)
         self.ended = {"revoked": revoked, "ended": ended}
-        self.wrong_shares = {
-            "link to another chat of Alice's": replace(other, conversation_id=self.alices.conversation_id, role=""),
-            "link to Mallory's in Alice's chat": replace(self.alices, share_id=self.mallorys.share_id, role=""),
-            "link to Alice's in Mallory's chat": replace(self.mallorys, share_id=self.alices.share_id, role=""),
-            "deleted link in Alice's chat": replace(self.alices, share_id=self.deleted.share_id, role=""),
-            "made-up link in Alice's chat": replace(self.alices, share_id=MADE_UP, role=""),
-        }
-        self.wrong_files = {
-            "file of another chat of Alice's": replace(self.alices, attachment_id=other.attachment_id),
-            "file of another message of Alice's": replace(self.alices, message_id=self.alices.reply_id),
-            "file of Mallory's in Alice's chat": replace(self.alices, attachment_id=self.mallorys.attachment_id),
-            "message and file of Mallory's in Alice's chat": replace(
-                self.mallorys, conversation_id=self.alices.conversation_id
-            ),
-            "deleted file in Alice's chat": replace(self.alices, attachment_id=self.deleted.attachment_id),
-            "made-up file in Alice's chat": replace(self.alices, attachment_id=MADE_UP),
-        }
-        self.wrong_files = {name: replace(thing, role="") for name, thing in self.wrong_files.items()}
+        self.wrong_shares = self._wrong_shares(other)
+        self.wrong_files = self._wrong_files(other)
         self.wrong_pictures = {
             f"{name}, by Alice's link": replace(self.alices, attachment_id=thing.attachment_id, role="")
             for name, thing in self.wrong_files.items()
@@ -230,6 +203,45 @@ class World:
         with closing(self.person(role).client.open(path, method=verb, **options)) as answer:
             answer.get_data()
         return answer
+
+    def _wrong_parents(self, other: Thing) -> dict[str, Thing]:
+        """Messages that are not in the chat of the address; `other` is another chat of Alice's."""
+        return {
+            "said in another chat of Alice's": self._in_alices(other),
+            "said in Mallory's, in Alice's chat": self._in_alices(self.mallorys),
+            "said in Alice's, in Mallory's chat": replace(
+                self.mallorys, reply_id=self.alices.reply_id, message_id=self.alices.message_id, role=""
+            ),
+            "deleted, in Alice's chat": self._in_alices(self.deleted),
+            "made up, in Alice's chat": self._in_alices(Thing()),
+            "question for reply in Alice's chat": self._in_alices(
+                Thing(reply_id=self.alices.message_id, message_id=self.alices.reply_id)
+            ),
+        }
+
+    def _wrong_shares(self, other: Thing) -> dict[str, Thing]:
+        """Links that are not to the chat of the address."""
+        return {
+            "link to another chat of Alice's": replace(other, conversation_id=self.alices.conversation_id, role=""),
+            "link to Mallory's in Alice's chat": replace(self.alices, share_id=self.mallorys.share_id, role=""),
+            "link to Alice's in Mallory's chat": replace(self.mallorys, share_id=self.alices.share_id, role=""),
+            "deleted link in Alice's chat": replace(self.alices, share_id=self.deleted.share_id, role=""),
+            "made-up link in Alice's chat": replace(self.alices, share_id=MADE_UP, role=""),
+        }
+
+    def _wrong_files(self, other: Thing) -> dict[str, Thing]:
+        """Files that are not of the message of the address."""
+        found = {
+            "file of another chat of Alice's": replace(self.alices, attachment_id=other.attachment_id),
+            "file of another message of Alice's": replace(self.alices, message_id=self.alices.reply_id),
+            "file of Mallory's in Alice's chat": replace(self.alices, attachment_id=self.mallorys.attachment_id),
+            "message and file of Mallory's in Alice's chat": replace(
+                self.mallorys, conversation_id=self.alices.conversation_id
+            ),
+            "deleted file in Alice's chat": replace(self.alices, attachment_id=self.deleted.attachment_id),
+            "made-up file in Alice's chat": replace(self.alices, attachment_id=MADE_UP),
+        }
+        return {name: replace(thing, role="") for name, thing in found.items()}
 
     def _in_alices(self, other: Thing) -> Thing:
         """What was said elsewhere, under an address of Alice's chat."""

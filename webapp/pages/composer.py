@@ -87,10 +87,6 @@ class Composer:
     def most_megabytes(self) -> int:
         return house().settings.attachment_megabytes
 
-    @property
-    def most_characters(self) -> int:
-        return house().settings.message_characters
-
 
 def fresh(action: str, words: str = "", model: str = "", typed: Typed = NOTHING_TYPED) -> Composer:
     return Composer(action, submit.new_id(), words, model, typed=typed)
