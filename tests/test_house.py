@@ -13,25 +13,26 @@ HOUSE = ROOT / "webapp"
 FILES = sorted(HOUSE.rglob("*.py"))
 
 DOOR, BASE, GUIDE, ADAPTERS = "providers", "providers.base", "providers.guide", "providers.*"
-GROUND = {"markdown", "growing", "words", "db", "outages", "parsers", "settings", "providers_file", "log"}
+GROUND = {"markdown", "growing", "words", "db", "outages", "parsers", "settings", "providers_file", "log", "sentences"}
 
 # What each room may import besides its own floor; the table of the design.
 MAY_IMPORT = {
     "webapp": {"cli", "pages", "web", "chats", "users", DOOR, *GROUND},
     "cli": {"pages", "web", "chats", DOOR, *GROUND},
     "pages": {"pages", "web", "chats", "users", DOOR, BASE, *GROUND - {"log"}},
-    "web": {"web", "users", "db", "parsers", "settings", "log"},
-    "chats": {"chats", "users", BASE, "markdown", "characters", "db", "outages"},
-    "users": {"users", "db", "parsers"},
-    DOOR: {ADAPTERS, "parsers", "settings", "providers_file"},
-    ADAPTERS: {ADAPTERS},
+    "web": {"web", "users", "db", "parsers", "settings", "log", "sentences"},
+    "chats": {"chats", "users", BASE, "markdown", "characters", "db", "outages", "sentences"},
+    "users": {"users", "db", "parsers", "sentences"},
+    DOOR: {ADAPTERS, "parsers", "settings", "providers_file", "sentences"},
+    ADAPTERS: {ADAPTERS, "sentences"},
     "growing": {"blocks", "markdown"},
     "blocks": {"markdown", "mathml"},
     "markdown": {"mathml", "characters"},
     "words": {"markdown", "mathml"},
     "mathml": {"characters"},
     "characters": set(),
-    "db": {"outages"},
+    "db": {"outages", "sentences"},
+    "sentences": set(),
     "outages": set(),
     "parsers": set(),
     "settings": {"parsers"},
@@ -106,6 +107,8 @@ def test_nothing_is_imported_inside_a_function(path: Path) -> None:
         ("nh3", {"markdown"}),
         ("pygments", {"markdown"}),
         ("ijson", {"chats.imports.reading"}),
+        ("polib", {"web.i18n"}),
+        ("gettext", {"web.i18n"}),
     ],
 )
 def test_a_library_is_used_in_its_place_alone(library: str, home: set[str]) -> None:

@@ -77,7 +77,7 @@ def test_a_reply_at_its_limit_of_length_says_so_and_goes_on(alice: Visitor, talk
     assert ">Regenerate</button>" in first
     assert ">Retry</button>" not in first
     assert alice.get(chat, **PLAIN).text.endswith(f"One\n[complete: {LIMIT}]\n\n")
-    assert "7 read, 1\u202f200 written" in alice.get(chat).text
+    assert "7 read, 1,200 written" in alice.get(chat).text
     for _ in range(2):
         alice.press("Continue", first)
     with browser(alice, chat) as page:
@@ -91,7 +91,7 @@ def test_a_reply_at_its_limit_of_length_says_so_and_goes_on(alice: Visitor, talk
     assert folds(reloaded) == [(False, "Hm.\n\nMore.")]
     assert LIMIT not in reloaded
     assert ">Continue</button>" not in reloaded
-    assert ">1\u202f203 tokens</span>" in reloaded
+    assert ">1,203 tokens</span>" in reloaded
     assert [told[:2] for told in talk.told()] == [["Hi"], ["Hi", "One"]]
 
 

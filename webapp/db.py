@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     create_engine,
     event,
@@ -35,6 +36,7 @@ from sqlalchemy.exc import SQLAlchemyError as DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from .outages import NoTurn, may_outlast
+from .sentences import Sentence, packed, unpacked
 
 __all__ = [
     "TEMPORARY",
@@ -63,6 +65,20 @@ BUSY_SECONDS = 10
 CHECKPOINT_SECONDS = 0.5  # for as long nobody else can write
 # A server that accepts and then says nothing must not hold us up. Seconds, the second one milliseconds.
 POSTGRESQL = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "keepalives_idle": 30}
+
+
+class Said(TypeDecorator[str]):
+    """A sentence that pages say in the reader's language."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        return None if value is None else packed(value)
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> Sentence | None:
+        return None if value is None else unpacked(value)
+
 
 metadata = MetaData(
     naming_convention={
@@ -141,7 +157,7 @@ messages = Table(
     Column("html", Text, nullable=False),
     Column("renderer", Integer, nullable=False),
     Column("model", Text, nullable=False),
-    Column("problem", Text, nullable=False),
+    Column("problem", Said, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("runner", String(32)),
     Column("lease_until", Double),

@@ -16,6 +16,7 @@ from . import (
     exports,
     instructions,
     ops,
+    preferences,
     presets,
     recovery,
     rendering,
@@ -44,6 +45,7 @@ def init_app(app: Flask, house: House) -> None:
     rendering.init_app(app)
     sidebar.init_app(app)
     errors.init_app(app)
+    preferences.init_app(app)
     auth.init_app(app)
     app.register_blueprint(chat.blueprint)
     app.register_blueprint(branching.blueprint)

@@ -1,8 +1,9 @@
 """What templates need to show a message: its HTML, its time, its model, and where a page is flushed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from time import time as now
+from typing import Any
 
 from flask import Flask, g
 from markupsafe import Markup
@@ -10,6 +11,34 @@ from markupsafe import Markup
 from .. import markdown, providers
 from ..chats.instructions import PARAMETERS
 from ..chats.records import Message
+from ..sentences import Sentence
+from ..web import i18n
+
+MONTHS = (
+    Sentence("January"),
+    Sentence("February"),
+    Sentence("March"),
+    Sentence("April"),
+    Sentence("May"),
+    Sentence("June"),
+    Sentence("July"),
+    Sentence("August"),
+    Sentence("September"),
+    Sentence("October"),
+    Sentence("November"),
+    Sentence("December"),
+)
+WEEKDAYS = (
+    Sentence("Monday"),
+    Sentence("Tuesday"),
+    Sentence("Wednesday"),
+    Sentence("Thursday"),
+    Sentence("Friday"),
+    Sentence("Saturday"),
+    Sentence("Sunday"),
+)
+
+YOU, A_MODEL = Sentence("You"), Sentence("A model")
 
 FLUSH = "\0"  # no text holds NUL: it is replaced at the door
 MOST_PIECES = 1000
@@ -18,10 +47,11 @@ MOST_PIECES = 1000
 def init_app(app: Flask) -> None:
     app.add_template_filter(html)
     app.add_template_filter(local_time)
-    app.add_template_filter(clock)
+    app.add_template_filter(hour)
     app.add_template_filter(grouped)
     app.add_template_filter(model_label)
-    app.add_template_filter(writer)
+    for made in (clock, moment, day, writer):
+        app.add_template_filter(_said(made), made.__name__)
     app.jinja_env.globals.update(flush=FLUSH, parameters=PARAMETERS)
 
 
@@ -41,14 +71,27 @@ def today() -> date:
     return local_time(now()).date()
 
 
+def hour(time: datetime) -> str:
+    return f"{time:%H:%M}"
+
+
 def clock(time: datetime) -> str:
     """The hour, and the day unless it is today."""
-    return time.strftime("%H:%M" if time.date() == today() else "%Y-%m-%d %H:%M")
+    return hour(time) if time.date() == today() else moment(time)
+
+
+def moment(time: datetime) -> Sentence:
+    """The day and the hour."""
+    return Sentence("{day}, {hour}", day=day(time.date()), hour=hour(time))
+
+
+def day(date: date) -> Sentence:
+    return Sentence("{day} {month} {year}", day=date.day, month=MONTHS[date.month - 1], year=str(date.year))
 
 
 def grouped(number: int) -> str:
-    """Thousands apart, by a space that does not break."""
-    return f"{number:,}".replace(",", "\u202f")
+    """As the reader's language writes it."""
+    return i18n.language().number(number)
 
 
 def model_label(value: str) -> str:
@@ -60,7 +103,12 @@ def model_label(value: str) -> str:
 
 def writer(message: Message) -> str:
     """Who wrote it, for the person whose chat it is."""
-    return "You" if message.role == "user" else model_label(message.model) or "A model"
+    return YOU if message.role == "user" else model_label(message.model) or A_MODEL
+
+
+def _said(made: Callable[[Any], str]) -> Callable[[Any], str]:
+    """In the reader's language, also where a template puts it into words of its own."""
+    return lambda value: i18n.language().say(made(value))
 
 
 def flushed(pieces: Iterable[str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ ended is never made again, the database knows only the hash of an id, and values
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
@@ -41,7 +41,25 @@ def owner_for(submit_id: str, admit: Admit) -> str:
     The two halves of a double click on the very first Send carry no cookie but the same `submit_id`, one that we
     issued: both get the session, and so the owner, that an HMAC derives from it.
     """
-    return owner() or _interface().begin(current(), submit_id, admit)
+    if not owner():
+        _interface().begin(current(), submit_id, {"owner": new_owner()}, admit)
+    return cast(str, current()["owner"])
+
+
+def preferred(name: str) -> str:
+    """What this browser has chosen; empty if it has not, or if the database cannot tell."""
+    return cast(str, _found().get(name, ""))
+
+
+def prefer(submit_id: str, choices: Mapping[str, str], admit: Admit) -> None:
+    """Keep these choices, in a session of their own if the browser is new; what is empty is no choice any more.
+
+    Raises `DatabaseError`, and what `admit` raises of a new browser.
+    """
+    if not current().sid:
+        _interface().begin(current(), submit_id, {}, admit)
+    for name, choice in choices.items():
+        current()[name] = choice or None
 
 
 def current() -> "Session":
@@ -127,11 +145,10 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
         with self.database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.seen_at < time() - self.seconds))
 
-    def begin(self, current: Session, submit_id: str, admit: Admit) -> str:
-        """Give a browser without a session the one that belongs to `submit_id`; returns its owner."""
+    def begin(self, current: Session, submit_id: str, values: dict[str, Any], admit: Admit) -> None:
+        """Give the browser the session that belongs to `submit_id`, with `values` and what it had chosen before."""
         seed = submit_id if submit.is_ours(submit_id) else secrets.token_hex(16)
-        self.replace(current, seed, {"owner": new_owner()}, admit)
-        return cast(str, current["owner"])
+        self.replace(current, seed, {**current, **values}, admit)
 
     def replace(self, current: Session, seed: str, values: dict[str, Any], admit: Admit = _admit_all) -> None:
         sid = submit.derive("session", seed)
