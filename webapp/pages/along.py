@@ -18,6 +18,7 @@ from ..chats import archive
 from ..chats.imports import taking
 from ..chats.imports.found import Refused
 from ..chats.imports.taking import Checked, Report
+from ..sentences import Sentence
 from ..settings import FORM_BYTES
 from ..web import signin, submit
 from . import composer, visitor
@@ -27,11 +28,10 @@ blueprint = Blueprint("along", __name__)
 
 TIMES_UNPACKED = 5
 RESERVE_BYTES = 200_000_000
-NO_FILE = "Choose a file first."
-TOO_LARGE = "This file is too large: at most {:,} MB are taken."
+NO_FILE = Sentence("Choose a file first.")
 REFUSED = "Nothing was taken of this file. {}."
-NO_ROOM = "The server has no room for this file now: try again later, or tell its admin."
-ANOTHER = "Another file is being read just now: send this one again in a minute."
+NO_ROOM = Sentence("The server has no room for this file now: try again later, or tell its admin.")
+ANOTHER = Sentence("Another file is being read just now: send this one again in a minute.")
 
 log = logging.getLogger(__name__)
 _one_at_a_time = Lock()
@@ -65,7 +65,9 @@ def take() -> ResponseReturnValue:
         with _turn(), closing(_checked(file.stream)) as checked:
             return render_template("imported.html", report=_taken(checked, submit_id))
     except RequestEntityTooLarge:
-        sentence = TOO_LARGE.format(house().settings.import_megabytes)
+        sentence = Sentence(
+            "This file is too large: at most {most} MB are taken.", most=house().settings.import_megabytes
+        )
         return _page(sentence), HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     except Refused as error:
         return _page(REFUSED.format(error)), HTTPStatus.BAD_REQUEST

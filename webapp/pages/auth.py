@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from ..chats import history, holdings
 from ..parsers import LOCAL_PATH
+from ..sentences import Sentence
 from ..users import accounts
 from ..users.attempts import TooManyAttempts
 from ..web import sessions, signin
@@ -20,11 +21,11 @@ from .house import house
 
 blueprint = Blueprint("auth", __name__)
 
-TOLD_BY_NOBODY = "The sign-in in front of Voichat did not say who you are."
-COME_THROUGH_IT = "Open Voichat by the address at which your team signs in, or ask whoever runs it."
-WRONG = "This is not the password."
+TOLD_BY_NOBODY = Sentence("The sign-in in front of Voichat did not say who you are.")
+COME_THROUGH_IT = Sentence("Open Voichat by the address at which your team signs in, or ask whoever runs it.")
+WRONG = Sentence("This is not the password.")
 PLACES = {"conversation_id": "chats", "share_id": "shares", "preset_id": "presets"}
-SIGN_IN_FIRST = "Sign in to go on. What you sent was not carried out."
+SIGN_IN_FIRST = Sentence("Sign in to go on. What you sent was not carried out.")
 
 
 def init_app(app: Flask) -> None:
@@ -118,7 +119,10 @@ def _sign_in(password: Password) -> ResponseReturnValue:
             return _form(HTTPStatus.FORBIDDEN, WRONG)
     except TooManyAttempts as error:
         seconds = ceil(error.seconds)
-        page = _form(HTTPStatus.TOO_MANY_REQUESTS, f"Too many wrong passwords: try again in {seconds} s.")
+        page = _form(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            Sentence("Too many wrong passwords: try again in {seconds} s.", seconds=seconds),
+        )
         return *page, {"Retry-After": str(seconds)}
     if not kept.words.strip():
         return _into()

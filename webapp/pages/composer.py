@@ -14,13 +14,13 @@ from .. import providers
 from ..chats.instructions import Preset
 from ..chats.records import Draft
 from ..providers import Choice
+from ..sentences import Sentence
 from ..web import signin, submit
 from . import fields, picker, uploads
 from .fields import NOTHING_TYPED, Typed
 from .house import house
 
 SUBMIT_ID_CHARACTERS = 200
-PRESET_WITHOUT_MODEL = "The preset's model, “{}”, is not offered here now: choose another preset, or none."
 
 # Whose forms hold what a new chat is told: its own, and the one that keeps it while the person signs in.
 TELLING = {"chat.begin", "auth.sign_in"}
@@ -76,7 +76,11 @@ class Composer:
         """What can be picked, upstream by upstream, the default first; the first of all is a choice that has gone."""
         choices = providers.choices()
         is_there = not self.model or any(choice.value == self.model for choice in choices)
-        gone = [] if is_there else [Group("", [Choice(self.model, f"{self.model} (not offered now)", "")])]
+        gone = (
+            []
+            if is_there
+            else [Group("", [Choice(self.model, Sentence("{model} (not offered now)", model=self.model), "")])]
+        )
         return gone + _grouped(choices)
 
     @property
@@ -128,8 +132,8 @@ def draft(preset: Preset | None = None) -> Draft:
     """What the person sent. Aborts with 400, 413 or 503 and a sentence."""
     words = fields.text("message")
     if not any(character.isprintable() for character in words.strip()):
-        abort(HTTPStatus.BAD_REQUEST, "Write something first: the message is empty.")
-    fields.limit("message", words, house().settings.message_characters)
+        abort(HTTPStatus.BAD_REQUEST, Sentence("Write something first: the message is empty."))
+    fields.limit(Sentence("The message"), words, house().settings.message_characters)
     parent, edits, at = (fields.text(name) or None for name in ("parent", "edits", "at"))
     model, sent_as = _model(), submit_id()
     words, pictures = uploads.read(words, preset.model if preset and preset.model else model, edits)
@@ -141,14 +145,20 @@ def first_draft() -> Draft:
     typed = fields.typed(with_preset=True)
     preset = picker.chosen(typed.preset)
     if preset and preset.model and not providers.offers(preset.model):
-        abort(HTTPStatus.BAD_REQUEST, PRESET_WITHOUT_MODEL.format(preset.model))
+        abort(
+            HTTPStatus.BAD_REQUEST,
+            Sentence(
+                "The preset's model, “{model}”, is not offered here now: choose another preset, or none.",
+                model=preset.model,
+            ),
+        )
     told, is_temporary = fields.instructions(typed), fields.is_ticked("temporary")
     return replace(draft(preset), instructions=told, preset=preset, is_temporary=is_temporary)
 
 
 def submit_id() -> str:
     """Aborts with 413 and a sentence."""
-    fields.limit("submit id", fields.text("submit_id"), SUBMIT_ID_CHARACTERS)
+    fields.limit(Sentence("The submit id"), fields.text("submit_id"), SUBMIT_ID_CHARACTERS)
     return fields.text("submit_id")
 
 

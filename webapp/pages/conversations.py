@@ -14,13 +14,16 @@ from ..chats.instructions import Changed, version
 from ..chats.lists import Front, Place, TooManyPinned
 from ..chats.records import Conversation
 from ..chats.text import TITLE_CHARACTERS, title
+from ..sentences import Sentence
 from ..web import sessions, signin
 from . import deleted, fields, listing, search, visitor
 from .house import house
 
 blueprint = Blueprint("conversations", __name__)
 
-TOO_MANY_PINNED = f"You have {lists.MOST_PINNED} pinned chats, which is the most: unpin one to pin another."
+TOO_MANY_PINNED = Sentence(
+    "You have {most} pinned chats, which is the most: unpin one to pin another.", most=lists.MOST_PINNED
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def rename(conversation_id: str) -> ResponseReturnValue:
     except HTTPException as error:
         return _page(chat, Form(typed, seen, problem=error.description or "")), error.code or 400
     except Changed as error:
-        return _page(chat, Form(typed, version(error.now), other={"Name": error.now})), HTTPStatus.CONFLICT
+        return _page(chat, Form(typed, version(error.now), other={Sentence("Name"): error.now})), HTTPStatus.CONFLICT
     return _to_chat(conversation_id)
 
 
@@ -93,8 +96,8 @@ def _find(conversation_id: str) -> Conversation:
 
 def _name(typed: str) -> str:
     """Aborts with 400 or 413 and a sentence."""
-    fields.limit("name", typed, TITLE_CHARACTERS)
-    return title(typed) or abort(HTTPStatus.BAD_REQUEST, "Give the chat a name.")
+    fields.limit(Sentence("The name"), typed, TITLE_CHARACTERS)
+    return title(typed) or abort(HTTPStatus.BAD_REQUEST, Sentence("Give the chat a name."))
 
 
 def _page(chat: Conversation, form: Form) -> str:

@@ -6,13 +6,14 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from ..chats import erasure, holdings
+from ..sentences import Sentence
 from ..web import sessions, signin
 from . import fields
 from .house import house
 
 blueprint = Blueprint("erasing", __name__)
 
-TICK_FIRST = "Nothing was deleted: tick the box first."
+TICK_FIRST = Sentence("Nothing was deleted: tick the box first.")
 
 
 @blueprint.get("/erase")

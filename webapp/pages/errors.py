@@ -14,6 +14,7 @@ from ..chats.files import Unwritable
 from ..chats.records import Gone, NotFound
 from ..db import DatabaseError
 from ..outages import outage
+from ..sentences import Sentence, plural
 from ..users.limits import LimitReached
 from . import composer, fields, rendering
 from .house import house
@@ -27,28 +28,37 @@ class Advice:
     next_step: str
 
 
-GO_BACK = "Go back, or start a new chat."
+GO_BACK = Sentence("Go back, or start a new chat.")
 ADVICE = {
-    400: Advice("This request makes no sense to the server.", GO_BACK),
-    403: Advice("This is not allowed.", GO_BACK),
-    404: Advice("There is nothing here.", GO_BACK),
-    405: Advice("This address takes no such request.", GO_BACK),
-    410: Advice("This message was sent before and has been deleted since.", GO_BACK),
-    413: Advice("", "Go back and shorten it."),
-    429: Advice("", "Go back and try again then."),
-    500: Advice("Something went wrong on this server; its log says what.", "Try again in a moment."),
-    503: Advice("The server cannot do this now.", "Try again in a moment."),
+    400: Advice(Sentence("This request makes no sense to the server."), GO_BACK),
+    403: Advice(Sentence("This is not allowed."), GO_BACK),
+    404: Advice(Sentence("There is nothing here."), GO_BACK),
+    405: Advice(Sentence("This address takes no such request."), GO_BACK),
+    410: Advice(Sentence("This message was sent before and has been deleted since."), GO_BACK),
+    413: Advice("", Sentence("Go back and shorten it.")),
+    429: Advice("", Sentence("Go back and try again then.")),
+    500: Advice(
+        Sentence("Something went wrong on this server; its log says what."), Sentence("Try again in a moment.")
+    ),
+    503: Advice(Sentence("The server cannot do this now."), Sentence("Try again in a moment.")),
 }
 ASK_AGAIN_SECONDS = 5
 SOON_SECONDS = 120
-FULL = f"Your pictures take the {OWNER_MEGABYTES:,} MB that are kept for one person: delete chats that have some first."
-NO_SUCH_CHAT = "A chat opens only in the browser that began it, and that browser has to keep Voichat's cookie."
-NO_SUCH_CHAT_OF_YOURS = "A chat opens only for the person who began it."
-NO_SUCH_SHARE = "A shared chat opens until its link ends or is revoked: ask whoever sent it to you for another."
-NO_SUCH_LINK = (
+FULL = Sentence(
+    "Your pictures take the {most} MB that are kept for one person: delete chats that have some first.",
+    most=OWNER_MEGABYTES,
+)
+NO_SUCH_CHAT = Sentence(
+    "A chat opens only in the browser that began it, and that browser has to keep Voichat's cookie."
+)
+NO_SUCH_CHAT_OF_YOURS = Sentence("A chat opens only for the person who began it.")
+NO_SUCH_SHARE = Sentence(
+    "A shared chat opens until its link ends or is revoked: ask whoever sent it to you for another."
+)
+NO_SUCH_LINK = Sentence(
     "A recovery link opens until it is ended or a newer one is made. Perhaps it was cut off when it was copied."
 )
-NO_SUCH_PRESET = "A preset opens only for the person who saved it, until it is deleted."
+NO_SUCH_PRESET = Sentence("A preset opens only for the person who saved it, until it is deleted.")
 NO_SUCH_THING = {"presets": NO_SUCH_PRESET, "shared": NO_SUCH_SHARE, "recovery": NO_SUCH_LINK}
 
 
@@ -103,28 +113,32 @@ def _sentence(error: HTTPException) -> str:
     if error.description != type(error).description:
         return error.description or ""
     if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return f"What you sent is too large: this server reads at most {request.max_content_length or 0:,} bytes."
+        most = request.max_content_length or 0
+        return Sentence("What you sent is too large: this server reads at most {most} bytes.", most=most)
     return ""
 
 
 def _limit_reached(error: LimitReached) -> tuple[str, int, dict[str, str]]:
-    html, status = page(429, f"{error} You can send again {_opening(error.seconds)}.")
+    sentence = Sentence("{limit} {opening}", limit=str(error), opening=_opening(error.seconds))
+    html, status = page(429, sentence)
     return html, status, {"Retry-After": str(ASK_AGAIN_SECONDS if error.seconds is None else ceil(error.seconds))}
 
 
 def _unwritable(error: Unwritable) -> tuple[str, int]:
     log.error("a picture cannot be stored: %s", error)
-    return page(503, f"The server cannot store pictures now: {error}. Send the message without them, or later.")
+    why = Sentence("The server cannot store pictures now: {error}.", error=str(error))
+    return page(503, why, Sentence("Send the message without them, or later."))
 
 
-def _opening(seconds: float | None) -> str:
+def _opening(seconds: float | None) -> Sentence:
     """When a limit opens; a time of day is the first whole minute after that."""
     if seconds is None:
-        return "when a reply has ended"
+        return Sentence("You can send again when a reply has ended.")
     if seconds <= SOON_SECONDS:
-        return "in 1 second" if seconds <= 1 else f"in {ceil(seconds)} seconds"
+        left = max(1, ceil(seconds))
+        return plural("You can send again in {number} second.", "You can send again in {number} seconds.", left)
     opens = datetime.now().astimezone() + timedelta(seconds=seconds, minutes=1)
-    return f"at {rendering.clock(opens)}"
+    return Sentence("You can send again at {time}.", time=rendering.clock(opens))
 
 
 def _database_error(error: DatabaseError) -> tuple[str, int] | tuple[str, int, dict[str, str]]:
@@ -132,4 +146,4 @@ def _database_error(error: DatabaseError) -> tuple[str, int] | tuple[str, int, d
     log.error("the database %s: %s", what or "refuses what it was asked", error)
     if not what:
         return page(500)
-    return *page(503, f"The server's database {what}."), {"Retry-After": "5"}
+    return *page(503, Sentence("The server's database {fault}.", fault=what)), {"Retry-After": "5"}

@@ -11,6 +11,7 @@ from .. import providers
 from ..chats.instructions import PARAMETERS, SYSTEM_CHARACTERS, Instructions
 from ..chats.text import cleaned
 from ..providers.base import ProviderError
+from ..sentences import Sentence
 
 PARAMETER_CHARACTERS = 50
 
@@ -30,7 +31,7 @@ class Typed:
     @property
     def by_label(self) -> Mapping[str, str]:
         """For reading."""
-        return {"System prompt": self.system} | {
+        return {Sentence("System prompt"): self.system} | {
             parameter.label: self.parameters.get(parameter.name, "") for parameter in PARAMETERS
         }
 
@@ -53,11 +54,11 @@ def written(told: Instructions) -> Typed:
 
 
 def instructions(typed: Typed) -> Instructions:
-    limit("system prompt", typed.system, SYSTEM_CHARACTERS)
+    limit(Sentence("The system prompt"), typed.system, SYSTEM_CHARACTERS)
     values: dict[str, Any] = {}
     for parameter in PARAMETERS:
         given = typed.parameters.get(parameter.name, "")
-        limit(parameter.label.lower(), given, PARAMETER_CHARACTERS)
+        limit(parameter.label, given, PARAMETER_CHARACTERS)
         try:
             values[parameter.name] = parameter.value(given)
         except ValueError as error:
@@ -78,7 +79,12 @@ def limit(what: str, text: str, most: int) -> None:
     if len(text) > most:
         abort(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"The {what} has {len(text):,} characters; at most {most:,} are taken. Shorten it and send it again.",
+            Sentence(
+                "{what} has {length} characters; at most {most} are taken. Shorten it and send it again.",
+                what=what,
+                length=len(text),
+                most=most,
+            ),
         )
 
 

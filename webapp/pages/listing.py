@@ -14,6 +14,7 @@ from ..chats import lists
 from ..chats.lists import Place
 from ..chats.records import Conversation
 from ..chats.text import cleaned
+from ..sentences import Sentence
 from . import fields, rendering
 
 PLACE = re.compile(r"([0-9]+(?:\.[0-9]+)?)-([0-9a-f]{32})")
@@ -53,5 +54,7 @@ def to_list(**query: Any) -> Redirect:
 
 def _called(day: date) -> str:
     today = rendering.today()
-    near = {today: "Today", today - timedelta(days=1): "Yesterday"}
-    return near.get(day, f"{day:%A}, {day.day} {day:%B %Y}")
+    near = {today: Sentence("Today"), today - timedelta(days=1): Sentence("Yesterday")}
+    return near.get(day) or Sentence(
+        "{weekday}, {day}", weekday=rendering.WEEKDAYS[day.weekday()], day=rendering.day(day)
+    )

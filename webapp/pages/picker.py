@@ -10,15 +10,16 @@ from ..chats import presets
 from ..chats.instructions import Instructions, Preset
 from ..chats.records import NotFound
 from ..db import DatabaseError
+from ..sentences import Sentence
 from ..web import signin
 from .house import house
 
-GONE = "This preset is no longer there: choose another."
+GONE = Sentence("This preset is no longer there: choose another.")
 
 
 def groups() -> Mapping[str, Sequence[Preset]]:
     """By heading; without those that are empty. With the database away one's own are missing, and the page is there."""
-    found = {"For everybody": shared(), "Yours": _own()}
+    found = {Sentence("For everybody"): shared(), Sentence("Yours"): _own()}
     return {heading: members for heading, members in found.items() if members}
 
 

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as Redirect
 from ..chats import presets
 from ..chats.instructions import NAME_CHARACTERS, Changed, Preset, version
 from ..chats.text import title
+from ..sentences import Sentence
 from ..web import signin, submit
 from . import composer, fields, picker, visitor
 from .fields import NOTHING_TYPED, Typed
@@ -20,7 +21,7 @@ from .house import house
 
 blueprint = Blueprint("presets", __name__)
 
-TOO_MANY = f"You have {presets.MOST} presets, which is the most: delete one to save another."
+TOO_MANY = Sentence("You have {most} presets, which is the most: delete one to save another.", most=presets.MOST)
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ def _find(preset_id: str) -> Preset:
 
 def _preset(preset_id: str) -> Preset:
     """What was sent. Aborts with 400 or 413 and a sentence."""
-    fields.limit("name", fields.text("name"), NAME_CHARACTERS)
-    name = title(fields.text("name")) or abort(HTTPStatus.BAD_REQUEST, "Give the preset a name.")
+    fields.limit(Sentence("The name"), fields.text("name"), NAME_CHARACTERS)
+    name = title(fields.text("name")) or abort(HTTPStatus.BAD_REQUEST, Sentence("Give the preset a name."))
     model = fields.text("model") and fields.offered(fields.text("model"))
     return Preset(preset_id, name, model, fields.instructions(fields.typed()))
 

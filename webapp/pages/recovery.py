@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from ..chats import history, holdings
 from ..chats.records import NotFound
+from ..sentences import Sentence
 from ..users import attempts, recoveries
 from ..users.attempts import TooManyAttempts
 from ..web import addresses, sessions, signin, submit
@@ -70,7 +71,7 @@ def recover(token: str) -> ResponseReturnValue:
         owner = _tried(token)
     except TooManyAttempts as error:
         seconds = ceil(error.seconds)
-        html, status = errors.page(429, f"Too many wrong links: try again in {seconds} s.")
+        html, status = errors.page(429, Sentence("Too many wrong links: try again in {seconds} s.", seconds=seconds))
         return html, status, {"Retry-After": str(seconds)}
     own = sessions.owner()
     if own and own != owner and fields.is_ticked("along"):

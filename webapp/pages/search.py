@@ -6,6 +6,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..chats.search import NEWEST, QUERY_CHARACTERS, Found, parts, search
 from ..chats.text import cleaned
+from ..sentences import Sentence
 from ..web import signin
 from . import fields
 from .house import house
@@ -16,7 +17,7 @@ def page() -> ResponseReturnValue:
     typed, owner = cleaned(request.args.get("q", "")), signin.owner()
     before = request.args.get("before", NEWEST, type=int)
     try:
-        fields.limit("search", typed, QUERY_CHARACTERS)
+        fields.limit(Sentence("The search"), typed, QUERY_CHARACTERS)
     except HTTPException as error:
         return _page(typed, [], Found([]), error.description), error.code or 400
     words = parts(typed)

@@ -15,6 +15,7 @@ from ..chats import branches, lists, shares
 from ..chats.records import Conversation
 from ..chats.shares import Wish
 from ..chats.text import cleaned, title
+from ..sentences import Sentence
 from ..web import signin, submit
 from . import composer, fields, rendering, visitor
 from .house import house
@@ -24,7 +25,7 @@ blueprint = Blueprint("sharing", __name__)
 AS_IT_STANDS, AS_IT_GOES_ON = "stands", "goes-on"
 PERIODS = {"": None, "day": timedelta(days=1), "week": timedelta(weeks=1), "month": timedelta(days=30)}
 DAY_CHARACTERS = 20
-TEMPORARY = "A temporary chat cannot be shared: keep it first."
+TEMPORARY = Sentence("A temporary chat cannot be shared: keep it first.")
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,9 @@ def _wish(chat: Conversation, sent: Form) -> Wish:
     """Aborts with 400, 409 or 413 and a sentence."""
     if chat.is_temporary:
         abort(HTTPStatus.CONFLICT, TEMPORARY)
-    fields.limit("name", sent.name, shares.NAME_CHARACTERS)
+    fields.limit(Sentence("The name"), sent.name, shares.NAME_CHARACTERS)
     if sent.kind not in ("", AS_IT_STANDS, AS_IT_GOES_ON) or sent.ends not in PERIODS:
-        abort(HTTPStatus.BAD_REQUEST, "Pick what readers see, and when the link ends, from what is offered.")
+        abort(HTTPStatus.BAD_REQUEST, Sentence("Pick what readers see, and when the link ends, from what is offered."))
     ends = _day(sent.day) or PERIODS[sent.ends]
     return Wish(chat.id, sent.at, sent.kind == AS_IT_GOES_ON, ends, title(sent.name))
 
@@ -100,13 +101,15 @@ def _wish(chat: Conversation, sent: Form) -> Wish:
 def _day(typed: str) -> date | None:
     if not typed.strip():
         return None
-    fields.limit("day", typed, DAY_CHARACTERS)
+    fields.limit(Sentence("The day"), typed, DAY_CHARACTERS)
     try:
         day = date.fromisoformat(typed.strip())
     except ValueError:
-        abort(HTTPStatus.BAD_REQUEST, "The day on which the link ends must look like 2031-12-24, or be empty.")
+        abort(
+            HTTPStatus.BAD_REQUEST, Sentence("The day on which the link ends must look like 2031-12-24, or be empty.")
+        )
     if not _today() <= day < date.max:
-        abort(HTTPStatus.BAD_REQUEST, "The day on which the link ends must be today or later.")
+        abort(HTTPStatus.BAD_REQUEST, Sentence("The day on which the link ends must be today or later."))
     return day
 
 

@@ -10,6 +10,7 @@ from flask import Flask, Request, Response, abort, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ..parsers import Network
+from ..sentences import Sentence
 from ..settings import Settings
 
 if TYPE_CHECKING:
@@ -118,12 +119,12 @@ def _netloc(url: str) -> str:
 def _refuse_foreign_host(names: list[str]) -> None:
     given = request.headers.get("Host", "")  # HTTP/1.0 has none, and is no browser's
     if given and not is_host_trusted(request.host, names):
-        abort(400, f"This server does not answer to the name “{given[:100]}”.")
+        abort(400, Sentence("This server does not answer to the name “{name}”.", name=given[:100]))
 
 
 def _refuse_cross_site() -> None:
     if request.method not in READING and is_cross_site(request):
-        abort(403, "This request came from another site, so it was not carried out.")
+        abort(403, Sentence("This request came from another site, so it was not carried out."))
 
 
 def _add_headers(response: Response) -> Response:
