@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 from time import process_time
 from typing import Any
 
@@ -17,8 +16,9 @@ from webapp import growing, markdown
 from webapp.blocks import reach
 from webapp.growing import MOST, SPARE, Growing
 from webapp.markdown import MAX_DEPTH, Rendering, render
+from webapp.web import assets
 
-STYLE = Path(__file__).resolve().parent.parent / "static" / "style.css"
+STYLE = assets.style()
 
 VERSION, VERSION_END = '<div class="v">', "</div>"
 
@@ -454,7 +454,7 @@ def test_a_person_sees_the_newest_version_alone_at_every_moment(chromium: Browse
     page.set_content('<div class="text"></div>')
     page.evaluate(
         "style => { document.open(); document.write(`<style>${style}</style><div class=text id=growing>`) }",
-        STYLE.read_text(),
+        STYLE,
     )
     growing, text = Growing(), REPLIES[0]
     for end in range(0, len(text), 3):
@@ -462,6 +462,6 @@ def test_a_person_sees_the_newest_version_alone_at_every_moment(chromium: Browse
         assert page.locator("#growing").inner_text().count("Alice") <= 1
     page.evaluate("piece => document.write(piece)", str(growing.end(text)))
     live = page.locator("#growing").inner_text()
-    page.set_content(f"<style>{STYLE.read_text()}</style><div class=text id=growing>{render(text)}</div>")
+    page.set_content(f"<style>{STYLE}</style><div class=text id=growing>{render(text)}</div>")
     assert live.split() == page.locator("#growing").inner_text().split()
     page.close()

@@ -12,7 +12,7 @@ from tests.support.messages import SHORT_CLASSES, read
 from webapp import markdown
 from webapp.markdown import MAX_CODE, MAX_CODE_GAP, MAX_CODE_LINE, MAX_DEPTH, MAX_INPUT, render, stored
 
-CODE_CSS = (Path(__file__).resolve().parent.parent / "static" / "code.css").read_text()
+CSS = Path(__file__).resolve().parent.parent / "static" / "css"
 
 
 def inner(html: str) -> str:
@@ -258,12 +258,13 @@ def test_code_is_plain_once_the_messages_time_is_up(monkeypatch: pytest.MonkeyPa
 
 
 def test_each_colour_has_its_rule() -> None:
-    assert set(re.findall(r"\.([a-z]{1,2})\b", CODE_CSS)) == SHORT_CLASSES
+    assert set(re.findall(r"\.([a-z]{1,2})\b", (CSS / "code.css").read_text())) == SHORT_CLASSES
 
 
 @pytest.mark.parametrize(("scheme", "background"), [(0, "#f6f6f3"), (1, "#1b1d20")], ids=["light", "dark"])
 def test_code_stands_out_from_its_background(scheme: int, background: str) -> None:
-    colours = re.findall(r"--code-\w+: (#\w{6})", CODE_CSS.split("@media")[scheme])
+    tokens = (CSS / "tokens.css").read_text().split("@media")[scheme]
+    colours = re.findall(r"--code-(?!background)\w+: (#\w{6})", tokens)
     assert len(colours) == 6
     assert [colour for colour in colours if contrast(colour, background) < 4.5] == []
 

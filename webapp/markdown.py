@@ -514,7 +514,7 @@ COLOURED = {
     *(Name.Attribute, Name.Builtin, Name.Class, Name.Decorator, Name.Function, Name.Tag, Name.Variable),
     *(Generic.Deleted, Generic.Inserted, Generic.Heading, Generic.Subheading),
 }
-"""The kinds of tokens that `static/code.css` colours; each covers the kinds below it."""
+"""The kinds of tokens that `static/css/code.css` colours; each covers the kinds below it."""
 
 # Lexers that look up further ones by a name in the code (HTTP, Markdown, PostgreSQL) would lead around this list.
 _LEXERS = {

@@ -79,7 +79,6 @@ class Proxy:
 
 def init_app(app: Flask, settings: Settings, database: Database) -> None:
     app.extensions["sign-in"] = _kind(settings, database)
-    public(app.view_functions["static"])
     app.before_request(_knock)
     app.jinja_env.globals.update(sign_in=kind, is_welcome=is_welcome, auth=settings.auth)
     app.jinja_env.globals.update(sign_out_url=settings.sign_out_url, is_open_to_all=settings.is_open_to_all)
