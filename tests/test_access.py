@@ -43,6 +43,7 @@ from tests.support.routes import (
     SHARED_FILE,
     STOP,
     STOP_ALL,
+    UNASKED,
     VERBS,
 )
 from tests.support.world import MADE_UP, ROLES, Thing, World, dump, filled, form, seen
@@ -90,6 +91,7 @@ WRONG_VERB = Row(405, 405, 405, 405)
 TABLE = {
     "/": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
     "/static/<path:filename>": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
+    **{rule: {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC} for rule in UNASKED},
     "/chats": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OPEN_TO_SEND, "OPTIONS": PUBLIC},
     CHAT: {"GET": OWNERS_PAGE, "HEAD": OWNERS_PAGE, "OPTIONS": PUBLIC},
     MESSAGES: {"POST": OWNERS_FORM, "OPTIONS": PUBLIC},

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from pathlib import Path
 
 import pytest
 from werkzeug.test import TestResponse
@@ -12,6 +13,10 @@ from webapp.web import assets
 PACKED = {"Accept-Encoding": "gzip, deflate, br, zstd"}
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 PLAIN = [{}, {"Accept-Encoding": "identity"}, {"Accept-Encoding": "br"}, {"Accept-Encoding": "gzip;q=0"}]
+
+
+def uncommented(path: Path) -> str:
+    return re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
 
 
 def style(person: Person, **headers: str) -> TestResponse:
@@ -31,9 +36,14 @@ def test_a_page_names_one_style_sheet(alice: Person) -> None:
 def test_the_style_sheet_holds_each_rule_and_no_comment(alice: Person) -> None:
     sent = alice.get("/static/style.css").text
     for path in (assets.STATIC / "css").iterdir():
-        rules = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
-        assert "".join(rules.split()) in "".join(sent.split()), path.name
+        assert "".join(uncommented(path).split()) in "".join(sent.split()), path.name
     assert "/*" not in sent
+
+
+def test_what_is_left_out_stands_in_no_string() -> None:
+    for path in (assets.STATIC / "css").iterdir():
+        for string in re.findall(r"\"[^\"]*\"|'[^']*'|url\([^)]*\)", uncommented(path)):
+            assert assets.SPACE.sub(r"\1", string) == string, (path.name, string)
 
 
 @ON_SQLITE

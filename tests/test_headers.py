@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 
 import pytest
 from flask import Flask
@@ -10,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from tests.support.databases import away
 from tests.support.people import Person
+from tests.support.routes import UNASKED
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -25,6 +27,11 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
+}
+OF_FILES = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
 }
 FOR_EVER = "public, max-age=31536000, immutable"
 SMALL = {"VOICHAT_MESSAGE_CHARACTERS": "10", "VOICHAT_LIMIT_OWNER": "1/day"}
@@ -88,6 +95,7 @@ ANSWERS: dict[str, tuple[int, Callable[[Person], TestResponse]]] = {
 FILES: dict[str, tuple[int, Callable[[Person], TestResponse]]] = {
     "file": (200, lambda person: person.get(style(person))),
     "file that is there": (304, not_modified),
+    **{path: (200, partial(Person.get, path=path)) for path in UNASKED},
 }
 
 
@@ -100,12 +108,19 @@ def answer_to(person: Person, name: str) -> Iterator[TestResponse]:
 
 
 @pytest.mark.parametrize("settings", [SMALL], ids=["small"])
-@pytest.mark.parametrize("name", [*ANSWERS, *FILES])
+@pytest.mark.parametrize("name", ANSWERS)
 def test_every_answer_carries_the_headers_that_protect_its_reader(alice: Person, name: str) -> None:
     with answer_to(alice, name) as answer:
         assert {header: answer.headers.get_all(header) for header in HEADERS if header != "Cache-Control"} == {
             header: [value] for header, value in HEADERS.items() if header != "Cache-Control"
         }
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_carries_those_that_protect_more_than_a_page(alice: Person, name: str) -> None:
+    with answer_to(alice, name) as answer:
+        found = {header: answer.headers.get(header) for header in HEADERS if header in answer.headers}
+    assert found == OF_FILES
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "WEIRD"])
@@ -114,11 +129,12 @@ def test_whatever_is_asked_of_any_address_the_answer_carries_them(alice: Person,
     for rule in alice.app.url_map.iter_rules():
         for path in {re.sub("<[^>]*>", filled, rule.rule) for filled in ("0" * 32, "x", "%00")}:
             with alice.client.open(path, method=method) as answer:
-                expected = HEADERS | {"Cache-Control": answer.headers["Cache-Control"]}
+                expected = OF_FILES if "public" in answer.headers["Cache-Control"] else HEADERS
                 assert {name: answer.headers.get_all(name) for name in expected} == {
                     name: [value] for name, value in expected.items()
                 }, path
-                assert "no-store" in expected["Cache-Control"] or rule.endpoint in ("chat.new", "static"), path
+                is_kept = "no-store" not in answer.headers["Cache-Control"]
+                assert not is_kept or path in ("/", *UNASKED), path
 
 
 @pytest.mark.parametrize("settings", [SMALL], ids=["small"])

@@ -29,6 +29,12 @@ def test_an_empty_value_is_an_unset_one() -> None:
     [
         ("VOICHAT_BIND", "8000", "VOICHAT_BIND must be an address and a port such as 127.0.0.1:8000 (it is “8000”)."),
         ("VOICHAT_BIND", "localhost:99999", "VOICHAT_BIND must be an address and a port"),
+        ("VOICHAT_NAME", "x" * 41, "VOICHAT_NAME must be one line of 1 to 40 characters (it is “xxx"),
+        ("VOICHAT_NAME", "  ", "VOICHAT_NAME must be one line of 1 to 40 characters"),
+        ("VOICHAT_NOTICE", "x" * 301, "VOICHAT_NOTICE must be one line of 0 to 300 characters"),
+        ("VOICHAT_NOTICE", "two\nlines", "VOICHAT_NOTICE must be one line of 0 to 300 characters (it is “two lines”)."),
+        ("VOICHAT_NOTICE_URL", "javascript:alert(1)", "VOICHAT_NOTICE_URL must be an address that begins with http://"),
+        ("VOICHAT_NOTICE_URL", "https://a.example", "VOICHAT_NOTICE_URL is set, so VOICHAT_NOTICE must say what it is"),
         ("WEB_CONCURRENCY", "many", "WEB_CONCURRENCY must be a whole number from 1 to 64 (it is “many”)."),
         ("WEB_CONCURRENCY", "0", "WEB_CONCURRENCY must be a whole number from 1 to 64"),
         ("VOICHAT_TRUSTED_PROXIES", "10.0.0.0/99", "must be addresses or networks such as"),

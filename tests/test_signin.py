@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 from tests.support.databases import away, count
 from tests.support.pages import SCRIPT, Page
 from tests.support.people import Person
+from tests.support.routes import UNASKED
 from webapp import create_app
 from webapp.db import Database, conversations, failed_sign_ins, sessions
 from webapp.settings import load
@@ -56,7 +57,7 @@ def test_who_has_not_signed_in_is_led_to_the_sign_in(mallory: Person, path: str)
     assert "gpt" not in mallory.get("/login").text
 
 
-@pytest.mark.parametrize("path", ["/login", "/healthz", "/readyz", "/forget", "/static/style.css"])
+@pytest.mark.parametrize("path", ["/login", "/healthz", "/readyz", "/forget", "/static/style.css", *UNASKED])
 def test_what_is_public_answers_to_everybody(mallory: Person, path: str) -> None:
     with mallory.get(path) as answer:
         assert answer.status_code == 200
@@ -64,7 +65,7 @@ def test_what_is_public_answers_to_everybody(mallory: Person, path: str) -> None
 
 def test_every_address_that_is_not_public_turns_nobody_in_whatever_the_method(mallory: Person) -> None:
     public = {"static", "auth.login", "auth.sign_in", "auth.logout", "auth.ask_to_forget", "auth.forget"}
-    public |= {"ops.is_alive", "ops.is_ready"}
+    public |= {"ops.is_alive", "ops.is_ready", "site.favicon", "site.apple_touch_icon", "site.manifest", "site.robots"}
     for rule in mallory.app.url_map.iter_rules():
         path = "/".join("0" * 32 if part.startswith("<") else part for part in rule.rule.split("/"))
         for method in (rule.methods or set()) if rule.endpoint not in public else ():

@@ -25,7 +25,7 @@ from .web.sessions import DatabaseSessions
 def create_app(settings: Settings | None = None) -> Flask:
     """The application, in the order in which a request passes through it. Raises `SettingsError`."""
     settings = settings or load()
-    app = Flask(__name__, template_folder=ROOT / "templates", static_folder=None, static_url_path="/static")
+    app = Flask(__name__, template_folder=ROOT / "templates", static_folder=None)
     app.secret_key = secret_key(settings)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
 

@@ -59,6 +59,15 @@ def hosts(text: str) -> tuple[str, ...]:
     return words(text)
 
 
+def line(low: int, high: int) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not text.isprintable() or not low <= len(text.strip()) <= high:
+            raise ValueError(f"must be one line of {low} to {high} characters")
+        return text.strip()
+
+    return parse
+
+
 def folder(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
@@ -138,6 +147,12 @@ def web_url(*schemes: str) -> Callable[[str], str]:
         return text.rstrip("/")
 
     return parse
+
+
+def link(text: str) -> str:
+    """An address on the web as it stands, a slash at its end included."""
+    web_url("http", "https")(text)
+    return text
 
 
 def _has_host(url: str, schemes: Collection[str]) -> bool:

@@ -24,6 +24,8 @@ from .parsers import (
     header,
     hosts,
     is_loopback,
+    line,
+    link,
     networks,
     number,
     one_of,
@@ -88,6 +90,32 @@ class Settings:
             networks,
             "Addresses or networks of reverse proxies whose `X-Forwarded-*` headers count.",
             shown="none",
+        )
+    )
+    name: str = field(
+        metadata=_row(
+            "VOICHAT_NAME",
+            "Voichat",
+            line(1, 40),
+            "What this place is called: in the bar, in titles and as an app.",
+        )
+    )
+    notice: str = field(
+        metadata=_row(
+            "VOICHAT_NOTICE",
+            "",
+            line(0, 300),
+            "One line for everybody, on every page, such as where people's words go.",
+            shown="none",
+        )
+    )
+    notice_url: str = field(
+        metadata=_row(
+            "VOICHAT_NOTICE_URL",
+            "",
+            link,
+            "Where “More” at the end of that line leads.",
+            shown="no such link",
         )
     )
     data: Path = field(
@@ -359,6 +387,8 @@ class Settings:
             raise SettingsError("VOICHAT_AUTH is password, so VOICHAT_PASSWORD must say which.")
         if self.auth != "password" and self.password:
             raise SettingsError(f"VOICHAT_PASSWORD asks nobody while VOICHAT_AUTH is {self.auth}: set it to password.")
+        if self.notice_url and not self.notice:
+            raise SettingsError("VOICHAT_NOTICE_URL is set, so VOICHAT_NOTICE must say what it is about.")
         if self.auth == "proxy" and not self.trusted_proxies:
             raise SettingsError("VOICHAT_AUTH is proxy, so VOICHAT_TRUSTED_PROXIES must say whom to believe.")
 
@@ -437,7 +467,7 @@ def _value(setting: Setting, environ: Mapping[str, str]) -> Any:
     try:
         return setting.parse(text)
     except ValueError as error:
-        given = "" if setting.secret else f" (it is “{text}”)"
+        given = "" if setting.secret else f" (it is “{' '.join(text.split())}”)"
         raise SettingsError(f"{setting.name} {error}{given}.") from None
 
 

@@ -24,6 +24,8 @@ SHARED = "/shares/<id:share_id>"
 COPY_SHARED, SHARED_FILE = f"{SHARED}/copy", f"{SHARED}/files/<id:attachment_id>"
 RECOVER = "/recover/<key:token>"
 
+UNASKED = ["/favicon.ico", "/apple-touch-icon.png", "/manifest.webmanifest", "/robots.txt"]
+
 REPLY, NEW, ZEROS = "<reply_id>", "<new>", "0" * 32
 TOLD = {"system": "Be brief.", "temperature": "0.5", "top_p": "", "max_tokens": "", "seed": ""}
 NOWHERE = {"parent": "", "edits": "", "at": ""}
@@ -68,6 +70,7 @@ SIGN_IN_FORMS = {"/login", "/logout", "/forget", "/erase", RECOVER}
 QUERIES = {
     "/": {"q": "Hi", "preset": "<preset_id>"},
     "/static/<path:filename>": {"v": "1"},
+    **{rule: {} for rule in UNASKED},
     "/chats": {"before": f"9000000000.0-{ZEROS}", "deleted": "<conversation_id>", "deleted_at": "1.5", "q": "First"},
     DELETE_ALL: {},
     DELETED: {"before": f"9000000000.0-{ZEROS}"},

@@ -23,6 +23,7 @@ from . import (
     shared,
     sharing,
     sidebar,
+    site,
     temporary,
 )
 from .house import House
@@ -64,3 +65,4 @@ def init_app(app: Flask, house: House) -> None:
         app.register_blueprint(sharing.blueprint)
         app.register_blueprint(shared.blueprint)
     app.register_blueprint(ops.blueprint)
+    site.init_app(app, house.settings)

@@ -7,16 +7,30 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from flask import Flask, Response, abort, request
+from flask import Flask, abort, current_app, request
 
 from ..settings import ROOT
+from .security import File
 from .signin import public
 
 STATIC = ROOT / "static"
 FOR_EVER = "public, max-age=31536000, immutable"
 
 STYLES = (
-    *("tokens", "base", "bar", "sidebar", "forms", "composer", "beginning", "welcome", "menu", "chat", "message"),
+    *(
+        "tokens",
+        "base",
+        "bar",
+        "sidebar",
+        "notice",
+        "forms",
+        "composer",
+        "beginning",
+        "welcome",
+        "menu",
+        "chat",
+        "message",
+    ),
     *("text", "reasoning", "live", "tools", "lists", "shares", "search", "code", "odd", "phone", "print"),
 )
 """The files of `static/css` in the order of the cascade: `style.css` is all of them."""
@@ -27,24 +41,24 @@ TYPES = {
     ".js": "text/javascript",
     ".png": "image/png",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".webmanifest": "application/manifest+json",
 }
-TEXTS = {".css", ".js", ".svg"}
+COMMENT, SPACE = re.compile(r"/\*.*?\*/", re.DOTALL), re.compile(r"\s*([{};,])\s*")
+TEXTS = {".css", ".js", ".svg", ".txt", ".webmanifest"}
 
 
 @dataclass(frozen=True)
 class Asset:
     mimetype: str
+    version: str
     body: bytes
     packed: bytes | None
-
-    @property
-    def version(self) -> str:
-        return sha256(self.body).hexdigest()[:8]
 
 
 def init_app(app: Flask) -> None:
     """Gives `url_for("static", filename="js/some.js")` the version of the file, and answers from memory."""
-    assets = dict(_read())
+    app.extensions["assets"] = assets = dict(_read())
     versions = {name: asset.version for name, asset in assets.items()}
 
     @app.url_defaults
@@ -52,22 +66,25 @@ def init_app(app: Flask) -> None:
         if endpoint == "static" and values.get("filename") in versions:
             values["v"] = versions[values["filename"]]
 
-    @public
-    def static(filename: str) -> Response:
-        if filename not in assets:
-            abort(404)
-        response = answer(assets[filename])
-        is_newest = request.args.get("v") == versions[filename]
-        response.headers["Cache-Control"] = FOR_EVER if is_newest else "no-cache"
-        return response
-
-    app.add_url_rule(f"{app.static_url_path}/<path:filename>", view_func=static)
+    app.add_url_rule("/static/<path:filename>", "static", file)
 
 
-def answer(asset: Asset) -> Response:
+@public
+def file(filename: str) -> File:
+    asset = find(filename)
+    return answer(asset, FOR_EVER if request.args.get("v") == asset.version else "no-cache")
+
+
+def find(filename: str) -> Asset:
+    """Aborts with 404."""
+    assets: dict[str, Asset] = current_app.extensions["assets"]
+    return assets[filename] if filename in assets else abort(404)
+
+
+def answer(asset: Asset, kept: str) -> File:
     """Packed for whoever takes it so; each form with an ETag of its own."""
     packed = asset.packed if request.accept_encodings["gzip"] else None
-    response = Response(packed or asset.body, mimetype=asset.mimetype)
+    response = File(packed or asset.body, mimetype=asset.mimetype, headers={"Cache-Control": kept})
     response.set_etag(f"{asset.version}-gzip" if packed else asset.version)
     if asset.packed:
         response.vary.add("Accept-Encoding")
@@ -78,18 +95,18 @@ def answer(asset: Asset) -> Response:
 
 
 def style() -> str:
-    """All that is in `static/css`, without comments and indentation."""
+    """All that is in `static/css`, without comments and without space where it means nothing."""
     joined = "".join((STATIC / "css" / f"{name}.css").read_text() for name in STYLES)
-    return re.sub(r"\n\s*", "\n", re.sub(r"/\*.*?\*/", "", joined, flags=re.DOTALL)).lstrip()
+    return SPACE.sub(r"\1", COMMENT.sub("", joined)).strip()
 
 
 def _read() -> Iterator[tuple[str, Asset]]:
-    yield "style.css", _asset(".css", style().encode())
+    yield "style.css", asset(".css", style().encode())
     for path in STATIC.rglob("*"):
         if path.suffix in TYPES and path.suffix != ".css":
-            yield path.relative_to(STATIC).as_posix(), _asset(path.suffix, path.read_bytes())
+            yield path.relative_to(STATIC).as_posix(), asset(path.suffix, path.read_bytes())
 
 
-def _asset(suffix: str, body: bytes) -> Asset:
+def asset(suffix: str, body: bytes) -> Asset:
     packed = gzip.compress(body, 9, mtime=0) if suffix in TEXTS else None
-    return Asset(TYPES[suffix], body, packed)
+    return Asset(TYPES[suffix], sha256(body).hexdigest()[:8], body, packed)

@@ -40,9 +40,19 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+FILE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
 READING = {"GET", "HEAD", "OPTIONS"}
 FORWARDED = "HTTP_X_FORWARDED_"
 PREFIX = re.compile(r"(/[\w.~-]+)*/?", re.ASCII)
+
+
+class File(Response):
+    """What is the same for everybody and part of no page's words: what protects a document would only weigh."""
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -128,6 +138,6 @@ def _refuse_cross_site() -> None:
 
 
 def _add_headers(response: Response) -> Response:
-    for name, value in HEADERS.items():
+    for name, value in (FILE_HEADERS if isinstance(response, File) else HEADERS).items():
         response.headers.setdefault(name, value)
     return response

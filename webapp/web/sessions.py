@@ -21,6 +21,8 @@ from ..db import Database, DatabaseError, sessions
 from . import submit
 
 DAY = 86400.0
+FILES = ("/static/", "/favicon.ico", "/apple-touch-icon.png", "/manifest.webmanifest", "/robots.txt")
+"""What is the same for everybody: nobody asks who is browsing."""
 JOIN_SECONDS = 120.0
 
 # Called in the transaction that adds a session; what it raises takes that back.
@@ -128,10 +130,10 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
         self.database = database
         self.seconds = days * DAY
 
-    def open_session(self, app: Flask, request: Request) -> Session:
+    def open_session(self, _app: Flask, request: Request) -> Session:
         """The browser's session, or an empty one. With the database down the page may still be an error page."""
         sid = request.cookies.get(_cookie_name(request))
-        if not sid or request.path.startswith(f"{app.static_url_path}/"):
+        if not sid or request.path.startswith(FILES):
             return Session()
         try:
             return self._resume(sid)
