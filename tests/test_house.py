@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "characters": set(),
     "db": {"outages", "sentences"},
     "sentences": set(),
-    "outages": set(),
+    "outages": {"sentences"},
     "parsers": set(),
     "settings": {"parsers"},
     "providers_file": {"parsers", "settings"},

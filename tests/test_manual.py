@@ -122,7 +122,6 @@ COMPOSED = [
     "VOICHAT_MODEL is …, which nobody offers",
     *(f"The server's database {what}." for what in outages.WORDS.values()),
     *(f"The database {what} …" for what in outages.WORDS.values()),
-    *(f"{whom} reached the limit of …" for whom in ("You have", "Your network has", "All people here together have")),
 ]
 
 

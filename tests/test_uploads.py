@@ -171,7 +171,7 @@ def test_a_picture_whose_file_is_lost_is_not_there_and_the_chat_goes_on(alice: P
     [address] = shown_files(alice, chat)
     assert alice.get(address).status_code == 404
     assert "A cat." in answered(alice, chat)
-    assert showing.NOT_ALL.format(0) in answered(alice, chat)
+    assert showing.not_all(0) in answered(alice, chat)
 
 
 def test_a_double_click_is_one_message_with_one_file(alice: Person, database: Database, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_of_many_pictures_the_newest_are_sent_and_the_page_says_so(
 ) -> None:
     monkeypatch.setattr(showing, "MOST_PICTURES", 1)
     chat = attach(alice, CAT, ("dog.png", png(5, 5))).headers["Location"]
-    assert showing.NOT_ALL.format(1) in answered(alice, chat)
+    assert showing.not_all(1) in answered(alice, chat)
     [[_, image]] = told(eyes)
     assert b64decode(image["image_url"]["url"].partition(",")[2]) == content(alice, shown_files(alice, chat)[1])
 

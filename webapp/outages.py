@@ -5,13 +5,15 @@ import sqlite3
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoTurn
 
-__all__ = ["DAMAGED", "NoTurn", "may_outlast", "outage"]
+from .sentences import Sentence
 
-AWAY = "does not answer"
-BUSY = "is busy"
-DAMAGED = "is damaged and has to be restored"
-FULL = "has no disk space left"
-READ_ONLY = "can only be read"
+__all__ = ["DAMAGED", "NoTurn", "may_outlast", "outage", "sentence"]
+
+AWAY = Sentence("does not answer")
+BUSY = Sentence("is busy")
+DAMAGED = Sentence("is damaged and has to be restored")
+FULL = Sentence("has no disk space left")
+READ_ONLY = Sentence("can only be read")
 
 # SQLite's primary result codes and PostgreSQL's SQLSTATEs.
 WORDS: dict[int | str | None, str] = {
@@ -39,6 +41,12 @@ def outage(error: SQLAlchemyError) -> str:
         return BUSY
     is_away = isinstance(error, OperationalError | InterfaceError) and code != sqlite3.SQLITE_ERROR
     return AWAY if is_away or getattr(error, "connection_invalidated", False) else ""
+
+
+def sentence(what: str) -> Sentence:
+    """For a page; `what` is what `outage` has said."""
+    # Translators: {what} is “does not answer”, “is busy”, “can only be read” …
+    return Sentence("The server's database {what}.", what=what)
 
 
 def may_outlast(cause: BaseException) -> bool:

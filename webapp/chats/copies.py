@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, insert, select
 
 from ..db import Database, conversations, messages
+from ..sentences import Sentence
 from . import attachments, branches, lease, once
 from .files import Files
 from .history import new_id
 from .instructions import NOTHING, Instructions
 from .records import Sent
 
-UNFINISHED = "This reply was still being written when the chat was copied."
+UNFINISHED = Sentence("This reply was still being written when the chat was copied.")
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """What a person is told of how a model ended its reply. The reasons are those of OpenAI's `finish_reason`."""
 
+from ..sentences import Sentence
+
 LENGTH = "length"
-LIMIT = "The model reached its limit of length."
-LIMIT_BEFORE_ANSWER = "The model reached its limit of length before its answer began."
-FILTERED = "The upstream's content filter ended this reply."
-NO_WORDS = "The model ended its reply without a word."
-NO_TOOLS = "The model asked for a tool instead of answering, and there are none here."
+LIMIT = Sentence("The model reached its limit of length.")
+LIMIT_BEFORE_ANSWER = Sentence("The model reached its limit of length before its answer began.")
+FILTERED = Sentence("The upstream's content filter ended this reply.")
+NO_WORDS = Sentence("The model ended its reply without a word.")
+NO_TOOLS = Sentence("The model asked for a tool instead of answering, and there are none here.")
 
 
 def remark(reason: str) -> str:

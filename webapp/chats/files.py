@@ -8,6 +8,8 @@ from shutil import disk_usage
 from time import time
 from typing import BinaryIO
 
+from ..sentences import Sentence
+
 RESERVE_BYTES = 200_000_000  # for the database, which needs the room more
 
 
@@ -26,10 +28,10 @@ class Files:
         try:
             self._make_folder()
             if disk_usage(self._folder).free < RESERVE_BYTES + len(content):
-                raise Unwritable("its disk is nearly full")
+                raise Unwritable(Sentence("its disk is nearly full"))
             self._write(name, content)
         except OSError as error:
-            raise Unwritable(f"its disk says “{error.strerror}”") from error
+            raise Unwritable(Sentence("its disk says “{words}”", words=str(error.strerror))) from error
 
     def link(self, name: str, other: str) -> None:
         """The same content under another name too. Raises `FileNotFoundError` and `Unwritable`."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from ..db import Database, attachments, conversations, messages, presets, recoveries, shares
+from ..sentences import Sentence, plural
 
 
 @dataclass(frozen=True)
@@ -17,15 +18,15 @@ class Holdings:
     recoveries: int
 
     @property
-    def lines(self) -> list[str]:
+    def lines(self) -> list[Sentence]:
         """What there is, each kind with its number; the link apart."""
-        counted = {
-            "chat": self.chats,
-            "preset": self.presets,
-            "share link": self.shares,
-            "attachment": self.attachments,
-        }
-        return [f"{number:,} {name}{'' if number == 1 else 's'}" for name, number in counted.items() if number]
+        lines = (
+            plural("{number} chat", "{number} chats", self.chats),
+            plural("{number} preset", "{number} presets", self.presets),
+            plural("{number} share link", "{number} share links", self.shares),
+            plural("{number} attachment", "{number} attachments", self.attachments),
+        )
+        return [line for line in lines if line.number]
 
 
 def of(database: Database, owner: str) -> Holdings:

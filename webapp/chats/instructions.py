@@ -7,6 +7,7 @@ from math import nan
 from typing import Any
 
 from ..providers.base import Parameters
+from ..sentences import Sentence, Value
 
 SYSTEM_CHARACTERS = 20_000
 NAME_CHARACTERS = 60
@@ -19,8 +20,8 @@ class Parameter:
     name: str
     label: str
     meaning: str
-    least: float
-    most: float
+    least: int
+    most: int
     read: Callable[[str], float]
 
     @property
@@ -36,16 +37,22 @@ class Parameter:
         except ValueError:
             value = nan
         if not self.least <= value <= self.most:
-            kind = "a whole number" if self.is_whole else "a number"
-            raise ValueError(f"{self.label} must be {kind} from {self.least:,} to {self.most:,}, or empty.")
+            raise ValueError(self._range)
         return value
+
+    @property
+    def _range(self) -> Sentence:
+        values: dict[str, Value] = {"label": self.label, "least": self.least, "most": self.most}
+        if self.is_whole:
+            return Sentence("{label} must be a whole number from {least} to {most}, or empty.", **values)
+        return Sentence("{label} must be a number from {least} to {most}, or empty.", **values)
 
 
 PARAMETERS = (
-    Parameter("temperature", "Temperature", "0 to 2", 0, 2, float),
-    Parameter("top_p", "Top p", "0 to 1", 0, 1, float),
-    Parameter("max_tokens", "Max tokens", "of a reply", 1, 1_000_000, int),
-    Parameter("seed", "Seed", "whole number", -(2**63), 2**63 - 1, int),
+    Parameter("temperature", Sentence("Temperature"), Sentence("0 to 2"), 0, 2, float),
+    Parameter("top_p", Sentence("Top p"), Sentence("0 to 1"), 0, 1, float),
+    Parameter("max_tokens", Sentence("Max tokens"), Sentence("of a reply"), 1, 1_000_000, int),
+    Parameter("seed", Sentence("Seed"), Sentence("whole number"), -(2**63), 2**63 - 1, int),
 )
 
 

@@ -13,12 +13,13 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, or_, select, update
 
 from ..db import UNSETTLED, Database, conversations, messages
+from ..sentences import Sentence
 from .endings import LENGTH
 from .records import BROKEN_OFF, Said
 
 LEASE_SECONDS = 10.0
 RENEW_SECONDS = 2.0
-INTERRUPTED = "The server stopped before this reply was finished."
+INTERRUPTED = Sentence("The server stopped before this reply was finished.")
 
 # Of a reply that nobody writes.
 NOBODYS: dict[str, Any] = {"runner": None, "lease_until": None, "address": None, "is_stopping": False}

@@ -5,6 +5,7 @@ from threading import Lock
 
 from PIL import GifImagePlugin, Image, ImageOps, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
+from ..sentences import Sentence
 from .records import Picture
 
 JPEG, WEBP = JpegImagePlugin.JpegImageFile.format, WebPImagePlugin.WebPImageFile.format
@@ -15,7 +16,7 @@ SIGNATURES = {
     b"GIF87a": GifImagePlugin.GifImageFile.format,
     b"GIF89a": GifImagePlugin.GifImageFile.format,
 }
-FORMATS = "PNG, JPEG, GIF and WebP"
+FORMATS = Sentence("PNG, JPEG, GIF and WebP")
 
 MEGAPIXELS = 20  # 350 MB while it is read
 JPEG_MEGAPIXELS = 50  # as many as a telephone takes; a JPEG is scaled down while it is read
@@ -55,7 +56,7 @@ def picture(name: str, content: bytes) -> Picture:
     except Unreadable:
         raise
     except Exception as error:  # each format has its own, and each is the file's fault
-        raise Unreadable("is damaged") from error
+        raise Unreadable(Sentence("is damaged")) from error
     finally:
         _reading.release()
     return Picture(name, kind, written, *image.size)
@@ -71,7 +72,14 @@ def _small(content: bytes) -> Image.Image:
     with Image.open(BytesIO(content), formats=[str(_format(content))]) as image:
         most = JPEG_MEGAPIXELS if _format(content) == JPEG else MEGAPIXELS
         if image.width * image.height > most * 1_000_000:
-            raise Unreadable(f"has {image.width:,} × {image.height:,} pixels; at most {most} million are taken")
+            raise Unreadable(
+                Sentence(
+                    "has {width} × {height} pixels; at most {most} million are taken",
+                    width=image.width,
+                    height=image.height,
+                    most=most,
+                )
+            )
         image.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG need not be read whole
         image.load()
         plain = _plain(image)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from ..providers.base import Message, Messages, Parameters, ProviderError
+from ..sentences import Sentence, Value, plural
 from .instructions import Instructions
 
 BYTES_A_TOKEN = 3
@@ -48,8 +49,12 @@ def _first(
     answer = instructions.max_tokens or context // 4
     if answer >= context:
         raise ProviderError(
-            f"Max tokens of this chat is {answer:,}, and the model takes {context:,} in all: set it lower"
-            " in the instructions.",
+            Sentence(
+                "Max tokens of this chat is {answer}, and the model takes {context} in all: set it lower"
+                " in the instructions.",
+                answer=answer,
+                context=context,
+            ),
             again=False,
         )
     needed = sum(map(tokens, [*system, *said]))
@@ -57,9 +62,26 @@ def _first(
         if message["role"] == "user" and needed + answer <= context:
             return index
         needed -= tokens(message) if index < last else 0
-    too_long = "This message is" if last == len(said) - 1 else "This message and the reply so far are"
-    raise ProviderError(
-        f"{too_long} too long for the model: about {needed:,} tokens{' with the system prompt' if system else ''},"
-        f" and the model takes {context:,}, of which {answer:,} are kept for its answer.",
-        again=False,
+    raise ProviderError(_too_long(system, said[last + 1 :], needed, context, answer), again=False)
+
+
+def _too_long(system: Sequence[Message], so_far: Sequence[Message], needed: int, context: int, answer: int) -> Sentence:
+    about = (
+        plural("about {number} token with the system prompt", "about {number} tokens with the system prompt", needed)
+        if system
+        else plural("about {number} token", "about {number} tokens", needed)
+    )
+    sizes: dict[str, Value] = {"about": about, "context": context, "answer": answer}
+    return (
+        Sentence(
+            "This message and the reply so far are too long for the model: {about}, and the model takes {context},"
+            " of which {answer} are kept for its answer.",
+            **sizes,
+        )
+        if so_far
+        else Sentence(
+            "This message is too long for the model: {about}, and the model takes {context},"
+            " of which {answer} are kept for its answer.",
+            **sizes,
+        )
     )

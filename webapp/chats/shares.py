@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, case, delete, or_, select, update
 
 from ..db import Database, conversations, shares
+from ..sentences import Sentence
 from . import attachments, branches, lease, owned
 from .copies import Source
 from .records import Attachment, Message, NotFound
@@ -25,7 +26,7 @@ NAME_CHARACTERS = 60
 KEPT_SECONDS = 86400.0  # after its end, so that to revoke it twice is no error
 PAGE = branches.AT_ONCE
 
-NOT_SHARED = "This reply was not shared with you."
+NOT_SHARED = Sentence("This reply was not shared with you.")
 # What of a message is its owner's alone: how it came about.
 OWNERS: dict[str, Any] = {
     "reasoning": "",
@@ -230,9 +231,11 @@ def _new_id(owner: str, wish: Wish, submit_id: str) -> str:
 def _check_room(found: Sequence[Share], conversation_id: str) -> None:
     """Raises `TooMany`."""
     of_this_chat = [share for share in found if share.conversation_id == conversation_id]
-    for count, most, whose in (
-        (len(of_this_chat), MOST_OF_A_CHAT, "This chat has"),
-        (len(found), MOST_OF_A_PERSON, "You have"),
-    ):
-        if count > most:
-            raise TooMany(f"{whose} {most} links, which is the most: revoke one to make another.")
+    if len(of_this_chat) > MOST_OF_A_CHAT:
+        raise TooMany(
+            Sentence("This chat has {most} links, which is the most: revoke one to make another.", most=MOST_OF_A_CHAT)
+        )
+    if len(found) > MOST_OF_A_PERSON:
+        raise TooMany(
+            Sentence("You have {most} links, which is the most: revoke one to make another.", most=MOST_OF_A_PERSON)
+        )

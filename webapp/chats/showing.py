@@ -7,14 +7,14 @@ from typing import TypeAlias
 
 from ..db import Database
 from ..providers.base import Image
+from ..sentences import Sentence
 from . import attachments
 from .files import Files
 from .records import Attachment, Message
 
 MOST_PICTURES = 10
 MOST_BYTES = 20_000_000
-TAKES_NONE = "The model takes no pictures: it answered without those of this chat."
-NOT_ALL = "The model was shown the newest {} of this chat's pictures, not all."
+TAKES_NONE = Sentence("The model takes no pictures: it answered without those of this chat.")
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class Shown:
 
 
 Show: TypeAlias = Callable[[str, Sequence[Message]], Shown]
+
+
+def not_all(count: int) -> Sentence:
+    return Sentence("The model was shown the newest {count} of this chat's pictures, not all.", count=count)
 
 
 def nothing(_model: str, _said: Sequence[Message]) -> Shown:
@@ -45,7 +49,7 @@ def shown(
         if content := _content(files, picture):
             images[picture.message_id].append(Image(picture.kind, content))
     count = sum(map(len, images.values()))
-    return Shown(dict(images), NOT_ALL.format(count) if count < len(theirs) else "")
+    return Shown(dict(images), not_all(count) if count < len(theirs) else "")
 
 
 def _newest(pictures: Sequence[Attachment]) -> list[Attachment]:

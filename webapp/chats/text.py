@@ -3,12 +3,15 @@
 from textwrap import shorten
 
 from ..characters import visible
+from ..sentences import Sentence
 
 TITLE_CHARACTERS = 60
 
 
 def cleaned(text: str) -> str:
-    """Line ends as LF; what PostgreSQL or UTF-8 cannot hold (NUL, lone surrogates) as U+FFFD."""
+    """Line ends as LF; what PostgreSQL or UTF-8 cannot hold (NUL, lone surrogates) as U+FFFD. A sentence stays one."""
+    if isinstance(text, Sentence):
+        return _cleaned_sentence(text)
     unified = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
     return unified.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -37,3 +40,8 @@ def title(words: str) -> str:
     return (
         shorten(line, TITLE_CHARACTERS, placeholder="…") if " " in line[:TITLE_CHARACTERS] else line[:TITLE_CHARACTERS]
     )
+
+
+def _cleaned_sentence(dirty: Sentence) -> Sentence:
+    values = {name: cleaned(value) if isinstance(value, str) else value for name, value in dirty.values.items()}
+    return Sentence.made(cleaned(dirty.text), cleaned(dirty.many), dirty.number, values)

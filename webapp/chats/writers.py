@@ -7,10 +7,10 @@ from dataclasses import replace
 from threading import Condition, Event
 from typing import TypeAlias
 
-from .. import markdown
+from .. import markdown, outages
 from ..db import Database, DatabaseError
-from ..outages import outage
 from ..providers.base import GO_ON, Completion, Image, Message, Messages, Parameters, ProviderError
+from ..sentences import Sentence
 from . import endings, history, lease, prompt, records
 from .lease import Claim, Outcome
 from .records import Said
@@ -20,7 +20,7 @@ from .writing import Writing
 
 SETTLE_PAUSE_SECONDS = 1.0
 CUTTING_SECONDS = 5.0
-OUR_FAULT = "Something went wrong on this server; its log says what."
+OUR_FAULT = Sentence("Something went wrong on this server; its log says what.")
 
 Complete: TypeAlias = Callable[[str, Messages, Parameters], Completion]
 # How many tokens a model takes in all, if that is known.
@@ -193,7 +193,7 @@ class Writers:
         status, problem = self._ending(writing)
         (text, reasoning), reason = writing.whole(), writing.finish_reason
         if status == "complete" and text.strip():
-            problem = " ".join(filter(None, [writing.remark, endings.remark(reason)]))
+            problem = _one_after_another(writing.remark, endings.remark(reason))
         elif status == "complete":
             status, text, problem = "failed", "", endings.excuse(reason)
         asked, answered = writing.tokens()
@@ -222,8 +222,8 @@ class Writers:
             return "failed", cleaned(str(error))
         except Exception as error:
             log.exception("reply %s", writing.claim.reply_id)
-            what = outage(error) if isinstance(error, DatabaseError) else ""
-            return "failed", f"The server's database {what}." if what else OUR_FAULT
+            what = outages.outage(error) if isinstance(error, DatabaseError) else ""
+            return "failed", outages.sentence(what) if what else OUR_FAULT
         return "complete", ""
 
     def _begin(self, writing: Writing) -> Completion:
@@ -253,10 +253,14 @@ class Writers:
         try:
             lease.settle(self._database, claim, outcome)
         except DatabaseError as error:
-            if is_last_try or not outage(error):
+            if is_last_try or not outages.outage(error):
                 raise
             return False
         return True
+
+
+def _one_after_another(first: str, second: str) -> str:
+    return Sentence("{first} {second}", first=first, second=second) if first and second else first or second
 
 
 def _told(message: records.Message, images: Mapping[str, Sequence[Image]]) -> Message:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from ..providers.base import Chunk, Completion, Finish, Reasoning, Unseen, Usage
+from ..sentences import Sentence
 from .lease import Claim
 from .records import Said
 from .text import Cleaner, cleaned
@@ -11,7 +12,7 @@ from .text import Cleaner, cleaned
 MOST_REASONING = 100_000  # characters; an hour's thinking must not make a page that no browser wants to open
 BEYOND = "…\n\n(The rest of the reasoning was not kept.)"
 REASON_CHARACTERS = 100
-UNSEEN = "The model refused the pictures: it answered without them."
+UNSEEN = Sentence("The model refused the pictures: it answered without them.")
 
 
 class Writing:

@@ -29,7 +29,6 @@ blueprint = Blueprint("along", __name__)
 TIMES_UNPACKED = 5
 RESERVE_BYTES = 200_000_000
 NO_FILE = Sentence("Choose a file first.")
-REFUSED = "Nothing was taken of this file. {}."
 NO_ROOM = Sentence("The server has no room for this file now: try again later, or tell its admin.")
 ANOTHER = Sentence("Another file is being read just now: send this one again in a minute.")
 
@@ -70,7 +69,8 @@ def take() -> ResponseReturnValue:
         )
         return _page(sentence), HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     except Refused as error:
-        return _page(REFUSED.format(error)), HTTPStatus.BAD_REQUEST
+        sentence = Sentence("Nothing was taken of this file. {why}.", why=str(error))
+        return _page(sentence), HTTPStatus.BAD_REQUEST
     except OSError as error:
         log.error("an import cannot be kept aside: %s", error.strerror)
         return _page(NO_ROOM), HTTPStatus.SERVICE_UNAVAILABLE

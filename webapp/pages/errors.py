@@ -9,11 +9,11 @@ from math import ceil
 from flask import Flask, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from .. import outages
 from ..chats.attachments import OWNER_MEGABYTES, Full
 from ..chats.files import Unwritable
 from ..chats.records import Gone, NotFound
 from ..db import DatabaseError
-from ..outages import outage
 from ..sentences import Sentence, plural
 from ..users.limits import LimitReached
 from . import composer, fields, rendering
@@ -119,15 +119,17 @@ def _sentence(error: HTTPException) -> str:
 
 
 def _limit_reached(error: LimitReached) -> tuple[str, int, dict[str, str]]:
-    sentence = Sentence("{limit} {opening}", limit=str(error), opening=_opening(error.seconds))
-    html, status = page(429, sentence)
+    html, status = page(429, Sentence("{first} {second}", first=str(error), second=_opening(error.seconds)))
     return html, status, {"Retry-After": str(ASK_AGAIN_SECONDS if error.seconds is None else ceil(error.seconds))}
 
 
 def _unwritable(error: Unwritable) -> tuple[str, int]:
     log.error("a picture cannot be stored: %s", error)
-    why = Sentence("The server cannot store pictures now: {error}.", error=str(error))
-    return page(503, why, Sentence("Send the message without them, or later."))
+    # Translators: {why} is “its disk is nearly full” or “its disk says …”.
+    sentence = Sentence(
+        "The server cannot store pictures now: {why}. Send the message without them, or later.", why=str(error)
+    )
+    return page(503, sentence)
 
 
 def _opening(seconds: float | None) -> Sentence:
@@ -142,8 +144,8 @@ def _opening(seconds: float | None) -> Sentence:
 
 
 def _database_error(error: DatabaseError) -> tuple[str, int] | tuple[str, int, dict[str, str]]:
-    what = outage(error)
+    what = outages.outage(error)
     log.error("the database %s: %s", what or "refuses what it was asked", error)
     if not what:
         return page(500)
-    return *page(503, Sentence("The server's database {fault}.", fault=what)), {"Retry-After": "5"}
+    return *page(503, outages.sentence(what)), {"Retry-After": "5"}

@@ -13,16 +13,15 @@ from ..chats import attachments, pictures, textfiles
 from ..chats.pictures import Busy, Unreadable
 from ..chats.records import Picture
 from ..chats.text import cleaned
+from ..sentences import Sentence
 from . import fields, visitor
 from .house import house
 
 KEEP = "keep-"
 FILES_A_MESSAGE = 10
-TAKEN = f"Text files in UTF-8 are taken, and pictures as {pictures.FORMATS}"
-NO_FILES = "No files are taken here: send the message without them."
-TOO_MANY = f"These are {{}} files; at most {FILES_A_MESSAGE} are taken with one message."
-TOO_LARGE = "The files have {:.1f} MB together; at most {} MB are taken with one message."
-BUSY = "The server has other pictures to read: send this again in a moment."
+NO_FILES = Sentence("No files are taken here: send the message without them.")
+TAKES_NONE = Sentence("This model takes no pictures; no other model here does: send the message without them.")
+BUSY = Sentence("The server has other pictures to read: send this again in a moment.")
 
 
 class Upload(NamedTuple):
@@ -52,7 +51,9 @@ def read(words: str, model: str, edits: str | None) -> tuple[str, tuple[Picture,
     for upload in uploads:
         if upload not in shown:
             words = f"{words.rstrip()}\n\n{textfiles.block(upload.name, _text(upload))}"
-            fields.limit(f"message with “{upload.name}”", words, house().settings.message_characters)
+            fields.limit(
+                Sentence("message with “{name}”", name=upload.name), words, house().settings.message_characters
+            )
     if shown or (edits and keeps()):
         _check_model(model)
     return words, (*_kept(edits), *map(_picture, shown))
@@ -70,7 +71,7 @@ def _kept(edits: str | None) -> Iterator[Picture]:
 def _uploads() -> list[Upload]:
     files, megabytes = _files(), house().settings.attachment_megabytes
     if len(files) + len(keeps()) > FILES_A_MESSAGE:
-        abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_MANY.format(len(files) + len(keeps())))
+        abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_many(len(files) + len(keeps())))
     if not files:
         return []
     if not megabytes:
@@ -78,7 +79,7 @@ def _uploads() -> list[Upload]:
     uploads = [Upload(textfiles.safe_name(file.filename or ""), file.read()) for file in files]
     total = sum(len(upload.content) for upload in uploads)
     if total > house().settings.attachment_bytes:
-        abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE.format(total / 1_000_000, megabytes))
+        abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(f"{total / 1_000_000:.1f}", megabytes))
     return uploads
 
 
@@ -89,9 +90,9 @@ def _files() -> list[FileStorage]:
 
 def _text(upload: Upload) -> str:
     if not upload.content:
-        _refuse(upload, "is empty")
+        _refuse(upload, Sentence("is empty"))
     words = textfiles.text(upload.content)
-    return _refuse(upload, "is neither text nor such a picture") if words is None else words
+    return _refuse(upload, Sentence("is neither text nor such a picture")) if words is None else words
 
 
 def _picture(upload: Upload) -> Picture:
@@ -104,7 +105,28 @@ def _picture(upload: Upload) -> Picture:
 
 
 def _refuse(upload: Upload, reason: str) -> NoReturn:
-    abort(HTTPStatus.BAD_REQUEST, f"{TAKEN}: “{upload.name}” {reason}.")
+    # Translators: {reason} is “is empty”, “is damaged” …
+    sentence = Sentence(
+        "Text files in UTF-8 are taken, and pictures as {formats}: “{name}” {reason}.",
+        formats=pictures.FORMATS,
+        name=upload.name,
+        reason=reason,
+    )
+    abort(HTTPStatus.BAD_REQUEST, sentence)
+
+
+def _too_many(count: int) -> Sentence:
+    return Sentence(
+        "These are {count} files; at most {most} are taken with one message.", count=count, most=FILES_A_MESSAGE
+    )
+
+
+def _too_large(megabytes: str, most: int) -> Sentence:
+    return Sentence(
+        "The files have {megabytes} MB together; at most {most} MB are taken with one message.",
+        megabytes=megabytes,
+        most=most,
+    )
 
 
 def _check_model(model: str) -> None:
@@ -112,6 +134,11 @@ def _check_model(model: str) -> None:
     if providers.takes_images(model) is not False:
         return
     others = [choice.label for choice in providers.choices() if providers.takes_images(choice.value) is not False]
-    other = f"choose another, such as {others[0]}," if others else "no other model here does:"
-    rest = "or send the message without them" if others else "send the message without them"
-    abort(HTTPStatus.BAD_REQUEST, f"This model takes no pictures; {other} {rest}.")
+    abort(HTTPStatus.BAD_REQUEST, _takes_none(others[0]) if others else TAKES_NONE)
+
+
+def _takes_none(other: str) -> Sentence:
+    return Sentence(
+        "This model takes no pictures; choose another, such as {model}, or send the message without them.",
+        model=other,
+    )

@@ -4,7 +4,7 @@ Each limit has a meter, a row that says when its bucket is empty again: the gene
 Meters are taken in one order, and last in the transaction that stores a message, so that no two wait for each other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import time
 
@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, fun
 
 from ..db import UNSETTLED, conversations, messages, meters
 from ..parsers import Quota
+from ..sentences import Sentence, plural
 
 MINUTE, DAY = 60.0, 86400.0
 MEGABYTE = 1_000_000
@@ -44,17 +45,17 @@ class Sender:
 class LimitReached(Exception):
     """`str(error)` is a sentence for the person. One more is let in after `seconds`; None: when a reply has ended."""
 
-    def __init__(self, whom: str, what: str, seconds: float | None) -> None:
-        super().__init__(f"{whom} reached the limit of {what}.")
+    def __init__(self, sentence: Sentence, seconds: float | None) -> None:
+        super().__init__(sentence)
         self.seconds = seconds
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Those who share one quota. `whom` begins a sentence, `theirs` selects their messages."""
+    """Those who share one quota. `reached` says to one of them of what, `theirs` selects their messages."""
 
     key: str
-    whom: str
+    reached: Callable[[Sentence], Sentence]
     quota: Quota
     theirs: ColumnElement[bool]
 
@@ -86,7 +87,8 @@ class Limits:
             day = most * times
             wait = _take(connection, f"{scope.key} bytes", now, step=DAY * count / day, period=DAY)
             if wait > 0:
-                reached.append(LimitReached(scope.whom, f"{day // MEGABYTE:,} MB to import a day", wait))
+                what = Sentence("{megabytes} MB to import a day", megabytes=day // MEGABYTE)
+                reached.append(LimitReached(scope.reached(what), wait))
         if reached:
             raise max(reached, key=lambda limit: limit.seconds or 0.0)
 
@@ -100,26 +102,31 @@ class Limits:
         """In the order in which their meters are taken: the one that all wait for comes last."""
         if sender.owner:
             theirs = conversations.c.id == messages.c.conversation_id, conversations.c.owner_id == sender.owner
-            yield Scope(f"owner {sender.owner}", "You have", self._owner, exists().where(*theirs))
+            yield Scope(f"owner {sender.owner}", _you_have_reached, self._owner, exists().where(*theirs))
         if sender.address:
             theirs_too = messages.c.address == sender.address
-            yield Scope(f"address {sender.address}", "Your network has", self._address, theirs_too)
-        yield Scope("everybody", "All people here together have", self._everybody, messages.c.id.is_not(None))
+            yield Scope(f"address {sender.address}", _your_network_has_reached, self._address, theirs_too)
+        yield Scope("everybody", _all_have_reached, self._everybody, messages.c.id.is_not(None))
 
 
 def _count(connection: Connection, scope: Scope, reply_id: str, now: float) -> Iterator[LimitReached]:
     """Yields each limit of the scope that is reached."""
     quota = scope.quota
-    for count, period, seconds in ((quota.minute, "minute", MINUTE), (quota.day, "day", DAY)):
+    for count, period, seconds, what in (
+        (quota.minute, "minute", MINUTE, _messages_a_minute),
+        (quota.day, "day", DAY, _messages_a_day),
+    ):
         if count is not None:
             wait = _take(connection, f"{scope.key} {period}", now, step=seconds / count, period=seconds)
             if wait > 0:
-                yield LimitReached(scope.whom, f"{_number(count, 'message', 'messages')} a {period}", wait)
+                yield LimitReached(scope.reached(what(count)), wait)
     if quota.replies is not None:
         # A meter that never fills, for its lock: whoever counts after us sees our reply.
         _take(connection, f"{scope.key} replies", now, step=0.0, period=DAY)
         if _replies_due(connection, scope, reply_id, now) >= quota.replies:
-            yield LimitReached(scope.whom, f"{_number(quota.replies, 'reply', 'replies')} at once", None)
+            yield LimitReached(
+                scope.reached(plural("{number} reply at once", "{number} replies at once", quota.replies)), None
+            )
 
 
 def _take(connection: Connection, key: str, now: float, *, step: float, period: float) -> float:
@@ -138,5 +145,22 @@ def _replies_due(connection: Connection, scope: Scope, reply_id: str, now: float
     return connection.execute(due.where(UNSETTLED, has_writer, scope.theirs, messages.c.id != reply_id)).scalar_one()
 
 
-def _number(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
+def _messages_a_minute(count: int) -> Sentence:
+    return plural("{number} message a minute", "{number} messages a minute", count)
+
+
+def _messages_a_day(count: int) -> Sentence:
+    return plural("{number} message a day", "{number} messages a day", count)
+
+
+def _you_have_reached(what: Sentence) -> Sentence:
+    # Translators: {what} is “5 messages a minute”, “2 replies at once” …
+    return Sentence("You have reached the limit of {what}.", what=what)
+
+
+def _your_network_has_reached(what: Sentence) -> Sentence:
+    return Sentence("Your network has reached the limit of {what}.", what=what)
+
+
+def _all_have_reached(what: Sentence) -> Sentence:
+    return Sentence("All people here together have reached the limit of {what}.", what=what)

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+from ...sentences import Sentence
 from . import values
 from .found import LEFT_OUT, Chat, Record, Turn
 
@@ -16,9 +17,9 @@ NAME = "ChatGPT"
 REFERENCES = re.compile("\ue200[^\ue200\ue201]*\ue201")
 WORDS = {"text", "multimodal_text"}
 TOOLS, PICTURES, NOTES = (
-    "calls and results of tools",
-    "pictures, recordings and files",
-    "notes that ChatGPT keeps hidden",
+    Sentence("calls and results of tools"),
+    Sentence("pictures, recordings and files"),
+    Sentence("notes that ChatGPT keeps hidden"),
 )
 
 

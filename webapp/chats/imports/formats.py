@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
+from ...sentences import Sentence
 from ..instructions import Preset
 from . import chatgpt, librechat, openwebui, reading, tree, voichat
 from .found import Chat, Record, Refused
@@ -20,7 +21,11 @@ class Format(Protocol):
 
 
 FORMATS: tuple[Format, ...] = (voichat, chatgpt, openwebui, librechat)
-TOO_LARGE, NO_CHAT, NO_MESSAGES = "chats that are too large", "entries that are no chats", "chats without messages"
+TOO_LARGE, NO_CHAT, NO_MESSAGES = (
+    Sentence("chats that are too large"),
+    Sentence("entries that are no chats"),
+    Sentence("chats without messages"),
+)
 OURS = {voichat.ARCHIVE, voichat.PRESETS}
 
 
@@ -41,7 +46,7 @@ def found(source: IO[bytes], most: int) -> Iterator[Found]:
         try:
             yield _found(record)
         except Refused as error:
-            raise Refused(f"Its entry {number:,} is broken: {error}") from None
+            raise Refused(Sentence("Its entry {number} is broken: {why}", number=number, why=str(error))) from None
 
 
 def _found(record: Any) -> Found:

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from ...sentences import Sentence
 from . import values
 from .found import LEFT_OUT, Chat, Record, Refused, Turn
 
 NAME = "LibreChat"
 NO_PARENT = "00000000-0000-0000-0000-000000000000"
-TOOLS, PICTURES = "calls and results of tools", "pictures and files"
+TOOLS, PICTURES = Sentence("calls and results of tools"), Sentence("pictures and files")
 
 
 def has(record: Record) -> bool:
@@ -49,7 +50,7 @@ def _flat(record: Record) -> Iterator[tuple[Record, str | None]]:
 def _turn(message: Record, inside: str | None, left_out: Counter[str]) -> Turn:
     message_id, parent = values.short(message, "messageId"), values.short(message, "parentMessageId")
     if not message_id:
-        raise Refused("a message has no id")
+        raise Refused(Sentence("a message has no id"))
     text, reasoning = _words(message, left_out)
     is_users, is_error = message.get("isCreatedByUser") is True, message.get("error") is True
     left_out[PICTURES] += len(values.list_(message, "files"))

@@ -3,12 +3,13 @@
 from collections import Counter
 from typing import Any
 
+from ...sentences import Sentence
 from . import values
 from .found import LEFT_OUT, Chat, Record, Turn
 
 NAME = "Open WebUI"
 BEGINNING, END = '<details type="', "</details>"
-PICTURES, TOOLS = "pictures and files", "calls and results of tools"
+PICTURES, TOOLS = Sentence("pictures and files"), Sentence("calls and results of tools")
 PARAMETERS = {"temperature": "temperature", "top_p": "top_p", "max_tokens": "max_tokens", "seed": "seed"}
 
 
@@ -40,7 +41,7 @@ def _turn(message_id: str, message: Record, left_out: Counter[str]) -> Turn:
     left_out[PICTURES] += len(values.list_(message, "files"))
     is_taken = (role == "user" and text) or (role == "assistant" and (text or reasoning or problem))
     if role not in ("user", "assistant"):
-        left_out[TOOLS if role == "tool" else f"messages of “{role[:20]}”"] += 1
+        left_out[TOOLS if role == "tool" else Sentence("messages of “{role}”", role=role[:20])] += 1
     return Turn(
         message_id,
         values.text(message, "parentId") or None,

@@ -10,6 +10,7 @@ from zlib import error as ZlibError
 
 import ijson
 
+from ...sentences import Sentence
 from .found import Refused
 
 RECORD_BYTES = 32_000_000  # of memory, roughly; a chat that is larger is left out
@@ -23,8 +24,8 @@ MARK = b"\xef\xbb\xbf"  # that a text is UTF-8, as some editors write it
 ZIP, NO_FILES = b"PK\x03\x04", b"PK\x05\x06"
 END, END_BYTES, COMMENT_BYTES, LARGE = b"PK\x05\x06", 22, 65_535, b"PK\x06\x07"
 
-NO_JSON = "This is no file that Voichat can read: it is neither JSON nor a zip with JSON in it"
-BROKEN_ZIP = "The zip is broken"
+NO_JSON = Sentence("This is no file that Voichat can read: it is neither JSON nor a zip with JSON in it")
+BROKEN_ZIP = Sentence("The zip is broken")
 
 
 def records(source: IO[bytes], most: int) -> Iterator[Any]:
@@ -69,10 +70,11 @@ class _Bounded:
         data = self._source.read(size)
         self._budget.left -= len(data)
         if self._budget.left < 0:
-            raise Refused(f"It holds more than {self._budget.most // 1_000_000:,} MB, which is the most that is read")
+            megabytes = self._budget.most // 1_000_000
+            raise Refused(Sentence("It holds more than {most} MB, which is the most that is read", most=megabytes))
         self.without_event += len(data)
         if self.without_event > TEXT_BYTES:
-            raise Refused(f"It holds a text of more than {TEXT_BYTES // 1_000_000} MB")
+            raise Refused(Sentence("It holds a text of more than {most} MB", most=TEXT_BYTES // 1_000_000))
         if size and self._is_first:
             self._is_first = False
             return data.removeprefix(MARK)
@@ -88,7 +90,7 @@ def _files(source: IO[bytes]) -> Iterator[tuple[ZipFile, ZipInfo]]:
         raise Refused(BROKEN_ZIP) from None
     infos = sorted(archive.infolist(), key=lambda info: info.filename)
     if len({info.filename for info in infos}) < len(infos):
-        raise Refused("The zip holds two files of one name")
+        raise Refused(Sentence("The zip holds two files of one name"))
     for info in infos:
         _check(info)
     for info in infos:
@@ -99,11 +101,13 @@ def _files(source: IO[bytes]) -> Iterator[tuple[ZipFile, ZipInfo]]:
 def _check(info: ZipInfo) -> None:
     path = PurePosixPath(info.orig_filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or "\0" in info.orig_filename:
-        raise Refused("The zip holds a file whose name leads out of its folder")
+        raise Refused(Sentence("The zip holds a file whose name leads out of its folder"))
     if info.flag_bits & 1:
-        raise Refused("The zip is encrypted: unpack it, and pack it again without a password")
+        raise Refused(Sentence("The zip is encrypted: unpack it, and pack it again without a password"))
     if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        raise Refused("The zip is packed in a way that Voichat does not read: pack it again as an ordinary zip")
+        raise Refused(
+            Sentence("The zip is packed in a way that Voichat does not read: pack it again as an ordinary zip")
+        )
 
 
 def _check_directory(source: IO[bytes]) -> None:
@@ -114,7 +118,7 @@ def _check_directory(source: IO[bytes]) -> None:
     if end < 0 or len(last) - end < END_BYTES:
         raise Refused(BROKEN_ZIP)
     if LARGE in last[max(0, end - 20) : end] or struct.unpack_from("<I", last, end + 12)[0] > DIRECTORY_BYTES:
-        raise Refused("The zip holds too many files")
+        raise Refused(Sentence("The zip holds too many files"))
     source.seek(0)
 
 
@@ -162,7 +166,7 @@ class _Values:
     def _name(self, key: str) -> None:
         if self._size <= RECORD_BYTES:
             if key in self._open[-1]:
-                raise Refused(f"It says “{key[:50]}” twice in one place")
+                raise Refused(Sentence("It says “{name}” twice in one place", name=key[:50]))
             self._keys[-1] = key
             self._open[-1][key] = None
 
@@ -176,7 +180,7 @@ class _Values:
             self._open.append(made)
             self._keys.append("")
             if len(self._open) > MOST_LEVELS:
-                raise Refused("It is nested too deeply")
+                raise Refused(Sentence("It is nested too deeply"))
 
     def _put_into(self, above: Any, made: Any) -> None:
         if isinstance(above, dict):

@@ -14,6 +14,7 @@ from typing import IO, Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from ...db import Database, conversations, messages, submissions
+from ...sentences import Sentence, plural
 from .. import history, lists, owned, presets
 from ..instructions import Preset
 from ..text import title
@@ -26,8 +27,8 @@ BATCH_BYTES = 2_000_000
 LEAST_PAUSE_SECONDS = 0.002
 IDS_AT_ONCE = 500
 DAY = 86400.0
-TOO_OLD = "chats whose last message is older than {} days, after which this server deletes them"
-NOTHING_KNOWN = "No chats were found in it"
+NOTHING_KNOWN = Sentence("No chats were found in it")
+TOO_MANY_PRESETS = Sentence("presets beyond the {most} that one person may have", most=presets.MOST)
 
 
 @dataclass
@@ -130,11 +131,19 @@ def _note(checked: Checked, found: formats.Found, days: int | None) -> None:
         report.leave_out(found.left_out, title(found.title))
     checked.presets += found.presets
     if found.chat and days is not None and (_times(found.chat)["updated_at"] or inf) < time() - days * DAY:
-        report.leave_out(TOO_OLD.format(days), _title(found.chat))
+        report.leave_out(_too_old(days), _title(found.chat))
     elif found.chat:
         checked.add(found.chat)
         for kind, count in found.chat.left_out.items():
             report.leave_out(kind, _title(found.chat), count)
+
+
+def _too_old(days: int) -> Sentence:
+    return plural(
+        "chats whose last message is older than {number} day, after which this server deletes them",
+        "chats whose last message is older than {number} days, after which this server deletes them",
+        days,
+    )
 
 
 def _title(chat: Chat) -> str:
@@ -216,7 +225,7 @@ def _add_presets(database: Database, owner: str, found: Sequence[Preset], report
             presets.add(database, owner, preset, "import", _admit_all)
             report.presets += 1
         except presets.TooMany:
-            report.leave_out(f"presets beyond the {presets.MOST} that one person may have", preset.name)
+            report.leave_out(TOO_MANY_PRESETS, preset.name)
 
 
 def _admit_all(_connection: Connection) -> None: ...

@@ -6,14 +6,15 @@ from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import takewhile
 
+from ...sentences import Sentence
 from .found import LEFT_OUT, Chat, Refused, Turn
 
 MESSAGE_CHARACTERS = 1_000_000
 CHAT_CHARACTERS = 50_000_000
 MESSAGE_COSTS = 100  # characters that a message is counted as besides its own
 NO_QUESTION = "(The file holds no message before this reply.)"
-NO_REPLY = "The file holds no reply to this message."
-TOO_LONG = f"messages of more than {MESSAGE_CHARACTERS:,} characters"
+NO_REPLY = Sentence("The file holds no reply to this message.")
+TOO_LONG = Sentence("messages of more than {number} characters", number=MESSAGE_CHARACTERS)
 
 
 def grown(chat: Chat) -> Chat:
@@ -34,7 +35,7 @@ def grown(chat: Chat) -> Chat:
 def _ordered(turns: Sequence[Turn]) -> Iterator[Turn]:
     """By time and then as in the file, but parents first. A parent that is not there is none."""
     if len({turn.id for turn in turns}) < len(turns):
-        raise Refused("two messages have one id")
+        raise Refused(Sentence("two messages have one id"))
     places = {turn.id: place for place, turn in enumerate(turns)}
     children: defaultdict[str | None, list[int]] = defaultdict(list)
     for place, turn in enumerate(turns):
@@ -50,7 +51,7 @@ def _ordered(turns: Sequence[Turn]) -> Iterator[Turn]:
         for child in children[turns[place].id]:
             heappush(ready, (max(turns[child].created_at or moment, moment), child))
     if count < len(turns):
-        raise Refused("its messages follow each other in a circle")
+        raise Refused(Sentence("its messages follow each other in a circle"))
 
 
 def _alternating(turns: Sequence[Turn]) -> Iterator[Turn]:
@@ -67,7 +68,7 @@ def _alternating(turns: Sequence[Turn]) -> Iterator[Turn]:
         parts = list(_parts(turn, taken, above))
         characters += sum(len(part.text) + MESSAGE_COSTS for part in parts)
         if characters > CHAT_CHARACTERS:
-            raise Refused("its branches repeat too much of each other")
+            raise Refused(Sentence("its branches repeat too much of each other"))
         yield from _as_one(
             turn, parts, above[parts[0].id], has_reply=turn.role == "assistant" or bool(followers[turn.id])
         )

@@ -5,6 +5,7 @@ from datetime import datetime
 from time import time
 from typing import Any
 
+from ...sentences import Sentence
 from ..instructions import NOTHING, PARAMETERS, SYSTEM_CHARACTERS, Instructions
 from ..text import cleaned
 from .found import Record, Refused
@@ -20,7 +21,7 @@ def text(record: Record, name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise Refused(f"“{name}” is no text")
+        raise Refused(Sentence("“{name}” is no text", name=name))
     return cleaned(value)
 
 
@@ -39,7 +40,7 @@ def object_(record: Record, name: str) -> Record:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise Refused(f"“{name}” is no object")
+        raise Refused(Sentence("“{name}” is no object", name=name))
     return value
 
 
@@ -53,14 +54,14 @@ def list_(record: Record, name: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise Refused(f"“{name}” is no list")
+        raise Refused(Sentence("“{name}” is no list", name=name))
     return value
 
 
 def count(record: Record, name: str) -> int | None:
     value = record.get(name)
     if value is not None and not (type(value) is int and value >= 0):
-        raise Refused(f"“{name}” is no count")
+        raise Refused(Sentence("“{name}” is no count", name=name))
     return value
 
 
@@ -72,11 +73,11 @@ def moment(record: Record, name: str) -> float | None:
     if value is None or value == "" or value == 0:
         return None
     if type(value) not in (int, float):
-        raise Refused(f"“{name}” is no time")
+        raise Refused(Sentence("“{name}” is no time", name=name))
     while value > LATEST:
         value /= 1000
     if not 0 < value <= time() + DAY:
-        raise Refused(f"“{name}” is a time that cannot be")
+        raise Refused(Sentence("“{name}” is a time that cannot be", name=name))
     return float(value)
 
 
@@ -94,7 +95,7 @@ def instructions(given: Record, system: str) -> Instructions:
 
 def _object_in(name: str, value: Any) -> Record:
     if not isinstance(value, dict):
-        raise Refused(f"“{name}” holds something else than objects")
+        raise Refused(Sentence("“{name}” holds something else than objects", name=name))
     return value
 
 
@@ -102,4 +103,4 @@ def _iso(name: str, value: str) -> float:
     try:
         return datetime.fromisoformat(value).timestamp()
     except (ValueError, OverflowError):
-        raise Refused(f"“{name}” is no time") from None
+        raise Refused(Sentence("“{name}” is no time", name=name)) from None

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from ...sentences import Sentence
 from ..instructions import Instructions, Preset
 from ..text import title
 from . import values
@@ -12,8 +13,8 @@ CHAT, PRESETS, ARCHIVE = "voichat-chat", "voichat-presets", "voichat-archive"
 VERSION = 1
 STATES = {"complete", "stopped", "interrupted", "failed"}
 UNFINISHED = {"waiting", "live"}
-PICTURES = "pictures, which stay in the zip"
-UNFINISHED_PROBLEM = "This reply was not finished when the file was made."
+PICTURES = Sentence("pictures, which stay in the zip")
+UNFINISHED_PROBLEM = Sentence("This reply was not finished when the file was made.")
 
 
 def has(record: Record) -> bool:
@@ -44,13 +45,13 @@ def presets(record: Record) -> list[Preset]:
 
 def _check_version(record: Record) -> None:
     if record.get("version") != VERSION:
-        raise Refused("it was written by a newer Voichat")
+        raise Refused(Sentence("it was written by a newer Voichat"))
 
 
 def _turn(message: Record) -> Turn:
     role, status = values.short(message, "role"), values.short(message, "status")
     if role not in ("user", "assistant") or status not in STATES | UNFINISHED:
-        raise Refused("a message is of no kind that there is")
+        raise Refused(Sentence("a message is of no kind that there is"))
     is_unfinished = status in UNFINISHED
     return Turn(
         values.short(message, "id"),
@@ -72,7 +73,7 @@ def _turn(message: Record) -> Turn:
 def _preset(found: Record) -> Preset:
     name = title(values.text(found, "name"))
     if not name:
-        raise Refused("a preset has no name")
+        raise Refused(Sentence("a preset has no name"))
     told = values.object_(found, "instructions")
     instructions: Instructions = values.instructions(told, values.text(told, "system"))
     return Preset("", name, values.short(found, "model"), instructions)
