@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from io import BytesIO
+from pathlib import Path
 from time import time
 from typing import Any
 from zipfile import ZipFile
@@ -15,9 +17,11 @@ from tests.support.files import exported, ours, product, send_file, turn, zipped
 from tests.support.pages import Page
 from tests.support.people import Person
 from webapp.chats import attachments, lists
-from webapp.chats.imports import reading
+from webapp.chats.imports import reading, taking
+from webapp.chats.imports.found import Refused
 from webapp.chats.records import Picture, Sent
 from webapp.db import Database, conversations, messages, presets
+from webapp.sentences import Sentence
 
 
 def talk_in_branches(person: Person) -> str:
@@ -149,6 +153,15 @@ def test_librechats_export_is_the_same_nested_or_not(alice: Person, file: str) -
     assert exported(alice)[0]["instructions"] == {"system": "Answer in one word.", "temperature": 0.3}
 
 
+@pytest.mark.parametrize("days", [None, 365])
+def test_what_is_left_out_can_be_said_in_another_language(tmp_path: Path, days: int | None) -> None:
+    for file in ("chatgpt-conversations.json", "openwebui-export.json", "librechat-flat.json"):
+        with closing(taking.check(BytesIO(product(file)), tmp_path, 5_000_000, days)) as checked:
+            kinds = list(checked.report.left_out)
+        assert kinds
+        assert all(isinstance(kind, Sentence) for kind in kinds)
+
+
 def test_a_product_is_told_by_what_is_in_the_file_not_by_its_name(alice: Person) -> None:
     files = {"user.json": b'{"id": "user-1"}', "chat.html": b"<html>", "x.json": product("chatgpt-conversations.json")}
     report = send_file(alice, zipped(files), "holiday.jpg").text
@@ -275,6 +288,16 @@ def test_a_broken_or_hostile_file_is_refused_whole_with_a_sentence(
     assert sentence in answer.text
     assert "Nothing was taken of this file." in answer.text
     assert (count(database, conversations), count(database, messages)) == (0, 0)
+
+
+@pytest.mark.parametrize("file", HOSTILE)
+def test_why_a_file_is_refused_can_be_said_in_another_language(tmp_path: Path, file: str) -> None:
+    make, _ = HOSTILE[file]
+    with pytest.raises(Refused) as caught:
+        taking.check(BytesIO(make()), tmp_path, 5_000_000)
+    why = str(caught.value)
+    assert isinstance(why, Sentence)
+    assert isinstance(why.values.get("why", why), Sentence)
 
 
 def test_a_text_that_the_parser_would_hold_in_memory_is_refused_before_its_end(

@@ -10,8 +10,9 @@ from tests.support.databases import count, rows
 from tests.support.pages import SCRIPT, Page
 from tests.support.people import Person
 from tests.test_signin import PASSWORD, sign_in
-from webapp.chats.instructions import SYSTEM_CHARACTERS
+from webapp.chats.instructions import PARAMETERS, SYSTEM_CHARACTERS, Parameter
 from webapp.db import Database, conversations, messages
+from webapp.sentences import Sentence
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 with_password = pytest.mark.parametrize("settings", [PASSWORD], ids=["password"])
@@ -71,6 +72,15 @@ def test_a_chat_without_instructions_sends_none_and_its_page_leads_to_them(alice
     assert "Instructions: set" not in page.text
     alice.post(settings(chat), system="Be brief.")
     assert "Instructions: set" in Page(alice.get(chat)).text
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
+def test_what_a_parameter_may_be_can_be_said_in_another_language(parameter: Parameter) -> None:
+    with pytest.raises(ValueError, match=f"^{parameter.label} must be a") as caught:
+        parameter.value("hot")
+    said = str(caught.value)
+    assert isinstance(said, Sentence)
+    assert all(isinstance(words, Sentence) for words in (parameter.label, parameter.meaning, said.values["label"]))
 
 
 @on_sqlite

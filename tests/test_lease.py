@@ -3,13 +3,14 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event, text, update
 
 from tests.support.branches import branch
 from webapp.chats import branches, history, lease
 from webapp.chats.lease import Claim, Outcome
 from webapp.chats.records import Draft, Message
 from webapp.db import Database, messages
+from webapp.sentences import Sentence, packed, plural
 
 ALICE = "a" * 32
 HELLO = Outcome("complete", "Hello.")
@@ -50,6 +51,26 @@ def test_a_settled_reply_keeps_its_text_rendered(database: Database, reply: Mess
     assert settled.html == "<b>Hello</b>"
     assert settled.settled_at is not None
     assert lease.claim(database, reply.id, "runner") is None
+
+
+def test_what_a_person_is_told_of_a_reply_can_be_said_again_in_another_language(
+    database: Database, reply: Message
+) -> None:
+    wait = plural("Wait for {number} second.", "Wait for {number} seconds.", 1200)
+    problem = Sentence("{first} {second}", first=Sentence("“{name}” is away.", name="{Lab}\x1f\n"), second=wait)
+    lease.settle(database, claimed(database, reply), Outcome("failed", "", problem))
+    found = now(database, reply).problem
+    assert isinstance(found, Sentence)
+    assert found == "“{Lab}\x1f\n” is away. Wait for 1,200 seconds."
+    assert packed(found) == packed(problem)
+
+
+def test_what_was_told_before_sentences_had_parts_is_a_sentence_without(database: Database, reply: Message) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE messages SET problem = 'Ask {it} again.' WHERE role = 'assistant'"))
+    found = now(database, reply).problem
+    assert isinstance(found, Sentence)
+    assert (found, found.text, found.values) == ("Ask {it} again.", "Ask {it} again.", {})
 
 
 def test_the_second_message_waits_for_the_reply_to_the_first(database: Database, reply: Message) -> None:

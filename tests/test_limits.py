@@ -23,6 +23,7 @@ from webapp.chats import history, replies
 from webapp.chats.records import Draft
 from webapp.db import Database, messages, metadata, meters, sessions
 from webapp.parsers import quota
+from webapp.sentences import Sentence
 from webapp.settings import load
 from webapp.users import limits
 from webapp.users.limits import LimitReached, Limits, Sender
@@ -105,8 +106,9 @@ def test_a_limit_is_met_to_the_message_however_its_steps_are_rounded(
     with database.write() as connection:
         for _ in range(number):
             admit(connection, "")
-        with pytest.raises(LimitReached):
+        with pytest.raises(LimitReached) as caught:
             admit(connection, "")
+        assert isinstance(str(caught.value), Sentence)
         clock.now += 60
         for _ in range(number):
             admit(connection, "")

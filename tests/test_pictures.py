@@ -11,6 +11,7 @@ from PIL import Image, PngImagePlugin
 from webapp.chats import pictures
 from webapp.chats.pictures import Busy, Unreadable
 from webapp.chats.records import Picture
+from webapp.sentences import Sentence
 
 SECRET = b"Alice was here"
 TURNED_RIGHT = 6
@@ -170,8 +171,9 @@ def bomb(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize(("width", "height"), [(20_000, 1_001), (100_000, 100_000), (2**31 - 1, 1), (1, 20_000_001)])
 def test_a_bomb_is_refused_before_it_is_read(width: int, height: int) -> None:
-    with pytest.raises(Unreadable, match=f"has {width:,} × {height:,} pixels; at most 20 million are taken"):
+    with pytest.raises(Unreadable, match=f"has {width:,} × {height:,} pixels; at most 20 million are taken") as caught:
         pictures.picture("bomb", bomb(width, height))
+    assert isinstance(str(caught.value), Sentence)
 
 
 def test_a_jpeg_may_be_as_large_as_telephones_make_them() -> None:

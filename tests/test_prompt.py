@@ -8,6 +8,7 @@ import pytest
 from webapp.chats.instructions import NOTHING, Instructions
 from webapp.chats.prompt import compose, tokens
 from webapp.providers.base import Message, ProviderError
+from webapp.sentences import Sentence
 
 ROLES: tuple[Literal["user", "assistant"], ...] = ("user", "assistant")
 
@@ -73,6 +74,7 @@ def test_a_message_that_is_too_long_on_its_own_is_refused_with_the_numbers(syste
         compose(Instructions(system), chat(300, 300, 9000), 2, 1000)
     assert f"about {needed:,} tokens" in str(caught.value)
     assert "takes 1,000, of which 250 are kept for its answer" in str(caught.value)
+    assert isinstance(str(caught.value), Sentence)
     assert not caught.value.again
 
 

@@ -20,6 +20,7 @@ from webapp.chats.replies import Replies
 from webapp.chats.writers import OUR_FAULT
 from webapp.db import Database
 from webapp.providers.base import Chunk, Completion, Finish, Messages, Parameters, ProviderError, Reasoning, Usage
+from webapp.sentences import Sentence
 
 ALICE = "a" * 32
 MODEL = "voigpt/gpt-3.5-turbo"
@@ -173,6 +174,18 @@ def test_a_provider_error_fails_the_reply_with_its_sentence_and_keeps_the_text(
     replies.start(reply.id)
     failed = until_settled(database, reply)
     assert (failed.status, failed.text, failed.problem) == ("failed", "Hel", "The upstream is tired.")
+
+
+def test_the_sentence_of_a_provider_keeps_its_parts_cleaned(
+    database: Database, provider: Provider, replies: Replies
+) -> None:
+    provider.chunks = [ProviderError(Sentence("“{name}” takes {most} tokens.", name="a\0\ud800", most=4096))]
+    reply = asked(database)
+    replies.start(reply.id)
+    problem = until_settled(database, reply).problem
+    assert isinstance(problem, Sentence)
+    assert problem == "“a\ufffd\ufffd” takes 4,096 tokens."
+    assert problem.values == {"name": "a\ufffd\ufffd", "most": 4096}
 
 
 def test_a_fault_of_ours_fails_the_reply_and_is_logged(
