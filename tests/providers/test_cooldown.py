@@ -39,7 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def fail(cool_down: CoolDown, error: ProviderError | None = None) -> None:
     with pytest.raises(ProviderError), cool_down.attempt():
-        raise error or NotConnected(f"{REFUSED}.")
+        raise error or NotConnected(REFUSED, "try again")
 
 
 def seconds_left(cool_down: CoolDown) -> float | None:

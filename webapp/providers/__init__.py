@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, current_app, render_template
 from .. import providers_file
 from ..parsers import EMBEDDED, is_loopback
 from ..providers_file import Preset, ProvidersFile
+from ..sentences import Sentence
 from ..settings import ROOT, Settings, SettingsError
 from . import discovery, embedded, http, lifeline
 from .base import NO_PARAMETERS, AbstractProvider, Completion, Messages, Parameters, ProviderError
@@ -20,7 +21,7 @@ from .upstream import Choice, Model, Server, Upstream
 from .voigpt import VoiGpt
 
 EMBEDDED_URL = "http://embedded.invalid"
-GUIDE = "Guide (built in, no language model)"
+GUIDE = Sentence("Guide (built in, no language model)")
 KINDS: dict[str, type[AbstractProvider]] = {"openai": OpenAI, "voigpt": VoiGpt}
 TAKEN = {"openai": "OPENAI_BASE_URL", "voigpt": "VOIGPT_URL", "guide": "the built-in Guide"}
 
@@ -76,9 +77,7 @@ class Upstreams:
         name, _, model = choice.partition("/")
         upstream = self._by_name.get(name)
         if upstream is None or not upstream.offers(model):
-            subject = f"“{choice}”" if is_model(model) else "This model"
-            other = self.choices()[0].label
-            raise ProviderError(f"{subject} is not offered here now; choose another, such as {other}.", again=False)
+            raise ProviderError(_not_offered(choice if is_model(model) else "", self.choices()[0].label), again=False)
         return upstream, model
 
     def complete(self, choice: str, messages: Messages, parameters: Parameters = NO_PARAMETERS) -> Completion:
@@ -158,7 +157,7 @@ def _openai(settings: Settings, default: str) -> Server:
     is_guide = settings.openai_base_url == EMBEDDED
     return Server(
         name="openai",
-        label=GUIDE if is_guide else "OpenAI-compatible server",
+        label=GUIDE if is_guide else Sentence("OpenAI-compatible server"),
         adapter=OpenAI,
         url=f"{EMBEDDED_URL}/v1" if is_guide else settings.openai_base_url,
         token=settings.openai_api_key,
@@ -196,6 +195,12 @@ def candidates(settings: Settings, written: ProvidersFile, rows: Sequence[Upstre
     ports = {settings.bind.port, *(port for url in urls if (port := _loopback_port(url)))}
     default = settings.model or written.default
     return discovery.candidates(ports, {row.name for row in rows}, settings.reply_seconds, default)
+
+
+def _not_offered(choice: str, other: str) -> Sentence:
+    if not choice:
+        return Sentence("This model is not offered here now; choose another, such as {other}.", other=other)
+    return Sentence("“{model}” is not offered here now; choose another, such as {other}.", model=choice, other=other)
 
 
 def _loopback_port(url: str) -> int | None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NotRequired, Self, TypeAlias, TypedDict
 
+from ..sentences import Sentence
+
 
 @dataclass(frozen=True)
 class Image:
@@ -76,12 +78,16 @@ class Completion:
 class ProviderError(RuntimeError):
     """An upstream did not give an answer.
 
-    `str(error)` is one sentence for the person who waits: what is wrong and what to do, without keys or addresses;
+    `str(error)` is one sentence for the person who waits: what is wrong and what to do, without keys or addresses.
+    It is made of `fault` and `advice`, two clauses; a `fault` without `advice` is the whole sentence.
     `again` says whether the same request may succeed later, `retry_after` in how many seconds.
     """
 
-    def __init__(self, sentence: str, *, again: bool = True, retry_after: float | None = None) -> None:
-        super().__init__(sentence)
+    def __init__(self, fault: str, advice: str = "", *, again: bool = True, retry_after: float | None = None) -> None:
+        # Translators: what is wrong, and what to do: The upstream is not running; try again later.
+        super().__init__(Sentence("{fault}; {advice}.", fault=fault, advice=advice) if advice else fault)
+        self.fault = fault
+        self.advice = advice
         self.again = again
         self.retry_after = retry_after
 
@@ -90,15 +96,15 @@ class NotConnected(ProviderError):
     """The upstream, or the proxy on the way to it, could not be connected to: nothing was sent."""
 
     @classmethod
-    def because(cls, fault: ProviderError) -> Self:
-        return cls(str(fault), again=fault.again, retry_after=fault.retry_after)
+    def because(cls, error: ProviderError) -> Self:
+        return cls(error.fault, error.advice, again=error.again, retry_after=error.retry_after)
 
 
 class Cancelled(ProviderError):
     """The call was stopped on purpose: by the person, or because the server goes down."""
 
     def __init__(self) -> None:
-        super().__init__("The reply was stopped.")
+        super().__init__(Sentence("The reply was stopped."))
 
 
 class AbstractProvider(ABC):

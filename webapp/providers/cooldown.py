@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from threading import Lock
 from time import monotonic
 
+from ..sentences import Sentence
 from .base import NotConnected, ProviderError
 from .refusals import after
 
@@ -19,7 +20,7 @@ class CoolDown:
         self._lock = Lock()
         self._seconds = 0.0
         self._until = float("-inf")
-        self._failure = ProviderError("")
+        self._failure: NotConnected | None = None
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -36,19 +37,20 @@ class CoolDown:
     def refusal(self) -> ProviderError | None:
         """What went wrong and when it is tried again; None when it may be tried."""
         left, failure = self._until - monotonic(), self._failure
-        if left <= 0:
+        if not failure or left <= 0:
             return None
-        what = str(failure).removesuffix(".")
-        if failure.again:  # else the admin is named, who may act meanwhile
-            what = what.partition(";")[0]
-        return ProviderError(f"{what}; {after(left)}.", again=failure.again, retry_after=left)
+        advice = after(left)
+        if not failure.again:  # the admin is named, who may act meanwhile
+            # Translators: what to do, and what else: the admin has to see to it; try again after 14:05:30.
+            advice = Sentence("{advice}; {more}", advice=failure.advice, more=advice)
+        return ProviderError(failure.fault, advice, again=failure.again, retry_after=left)
 
     def end(self) -> None:
         """It was reached."""
         with self._lock:
             self._seconds, self._until = 0.0, float("-inf")
 
-    def _begin(self, failure: ProviderError) -> None:
+    def _begin(self, failure: NotConnected) -> None:
         with self._lock:
             if monotonic() < self._until:
                 return  # several were trying at once

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ..sentences import Sentence
 from . import http
 from .background import Background
 from .base import ProviderError
@@ -10,8 +11,8 @@ from .upstream import CHECK_SECONDS, Choice, Health, Server, Upstream
 
 LOOKED_EVERY_SECONDS = 30.0
 FOUND_WITHIN_SECONDS = 0.5
-HERE = "It answers. It was found on this machine; nobody set it up."
-GONE = "It was found on this machine and has gone: start it again to choose its models."
+HERE = Sentence("It answers. It was found on this machine; nobody set it up.")
+GONE = Sentence("It was found on this machine and has gone: start it again to choose its models.")
 
 # The port that each takes when nothing is set up.
 KNOWN = (

@@ -9,33 +9,59 @@ import ssl
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.client import HTTPException, IncompleteRead
+from typing import NamedTuple
 
 import socks
 from urllib3 import exceptions
 
+from ..sentences import Sentence
 from .base import ProviderError
 
-AGAIN = "try again"
-LATER = "try again later"
-REPORT = "try again, and tell the admin if it stays so"
-CORRECT = "the admin has to correct its address"
-SEE_TO_IT = "the admin has to see to it"
-LOOK = "the admin has to look at its log"
+AGAIN = Sentence("try again")
+LATER = Sentence("try again later")
+REPORT = Sentence("try again, and tell the admin if it stays so")
+CORRECT = Sentence("the admin has to correct its address")
+SEE_TO_IT = Sentence("the admin has to see to it")
 
-BROKE_OFF = f"The connection to the upstream broke off before the answer was complete; {AGAIN}."
-NOT_SET_UP = "The upstream's address, key or proxy is not set up correctly; the admin has to correct them."
-NO_ENTRY = "The proxy asks for a name and a password, or does not take those that are set"
-OTHER_NAME = "the admin has to set others"
-NO_WAY = "The proxy does not let the request through"
-NO_ROUTE = "The proxy cannot reach the upstream"
+BROKE_OFF = Sentence("The connection to the upstream broke off before the answer was complete"), AGAIN
+NOT_SET_UP = (
+    Sentence("The upstream's address, key or proxy is not set up correctly"),
+    Sentence("the admin has to correct them"),
+)
+NO_ENTRY = Sentence("The proxy asks for a name and a password, or does not take those that are set")
+OTHER_NAME = Sentence("the admin has to set others")
+NO_WAY = Sentence("The proxy does not let the request through")
+NO_ROUTE = Sentence("The proxy cannot reach the upstream")
+FELL_SILENT = Sentence("The upstream fell silent, so the wait was given up")
+
+
+class Place(NamedTuple):
+    """One of those on the way, its certificate and the secure connection to it, each the subject of a clause."""
+
+    name: Sentence
+    certificate: Sentence
+    connection: Sentence
+
+
+UPSTREAM = Place(
+    # Translators: {who} of a clause.
+    Sentence("The upstream"),
+    # Translators: {certificate} of a clause.
+    Sentence("The certificate of the upstream"),
+    # Translators: {connection} of a clause.
+    Sentence("The secure connection to the upstream"),
+)
+PROXY = Place(
+    Sentence("The proxy"), Sentence("The certificate of the proxy"), Sentence("The secure connection to the proxy")
+)
 
 # OpenSSL's codes of X509_verify_cert_error_string(3).
-_UNKNOWN_AUTHORITY = "the authority that signed it is not known here"
-_OTHER_NAME = "it is for another name"
+_UNKNOWN_AUTHORITY = Sentence("the authority that signed it is not known here")
+_OTHER_NAME = Sentence("it is for another name")
 _DISTRUST = {
-    9: "it is not valid yet",
-    10: "it has expired",
-    18: "it is self-signed",
+    9: Sentence("it is not valid yet"),
+    10: Sentence("it has expired"),
+    18: Sentence("it is self-signed"),
     19: _UNKNOWN_AUTHORITY,
     20: _UNKNOWN_AUTHORITY,
     21: _UNKNOWN_AUTHORITY,
@@ -46,12 +72,12 @@ _DISTRUST = {
 # OpenSSL's reasons when the other end speaks something else than TLS, such as plain HTTP.
 _NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
 
-_SENTENCES: tuple[tuple[tuple[type[Exception], ...], str, bool], ...] = (
-    ((TimeoutError, exceptions.TimeoutError), f"The upstream fell silent, so the wait was given up; {AGAIN}.", True),
-    ((exceptions.DecodeError,), f"The upstream's answer cannot be unpacked; {REPORT}.", True),
-    ((ConnectionError, IncompleteRead, exceptions.InvalidChunkLength), BROKE_OFF, True),
-    ((HTTPException, exceptions.InvalidHeader), f"The upstream does not answer in HTTP; {CORRECT}.", False),
-    ((UnicodeError, exceptions.LocationValueError, FileNotFoundError, PermissionError), NOT_SET_UP, False),
+_SENTENCES: tuple[tuple[tuple[type[Exception], ...], Sentence, Sentence, bool], ...] = (
+    ((TimeoutError, exceptions.TimeoutError), FELL_SILENT, AGAIN, True),
+    ((exceptions.DecodeError,), Sentence("The upstream's answer cannot be unpacked"), REPORT, True),
+    ((ConnectionError, IncompleteRead, exceptions.InvalidChunkLength), *BROKE_OFF, True),
+    ((HTTPException, exceptions.InvalidHeader), Sentence("The upstream does not answer in HTTP"), CORRECT, False),
+    ((UnicodeError, exceptions.LocationValueError, FileNotFoundError, PermissionError), *NOT_SET_UP, False),
 )
 
 
@@ -60,11 +86,11 @@ def failed(error: Exception) -> ProviderError:
     causes = tuple(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
-            return _insecure(cause, "the upstream")
-    for kinds, sentence, again in _SENTENCES:
+            return _insecure(cause, UPSTREAM)
+    for kinds, fault, advice, again in _SENTENCES:
         if any(isinstance(cause, kinds) for cause in causes):
-            return ProviderError(sentence, again=again)
-    return ProviderError(BROKE_OFF)
+            return ProviderError(fault, advice, again=again)
+    return ProviderError(*BROKE_OFF)
 
 
 def proxy_failed(error: Exception) -> ProviderError:
@@ -72,7 +98,7 @@ def proxy_failed(error: Exception) -> ProviderError:
     causes = tuple(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
-            return _insecure(cause, "the proxy")
+            return _insecure(cause, PROXY)
         if refusal := re.match(r"Tunnel connection failed: (\d{3})", str(cause)):
             return _closed_tunnel(int(refusal[1]))
     return _broken_proxy(*causes)
@@ -85,56 +111,67 @@ def socks_failed(error: OSError) -> ProviderError:
     reply = re.match(r"0x([0-9a-f]{2}): (.*)", str(error))
     match error:
         case socks.SOCKS5AuthError():
-            return ProviderError(f"{NO_ENTRY}; {OTHER_NAME}.", again=False)
+            return ProviderError(NO_ENTRY, OTHER_NAME, again=False)
         case socks.SOCKS5Error() if reply and reply[1] == "02":
-            return ProviderError(f"{NO_WAY}; {SEE_TO_IT}.", again=False)
+            return ProviderError(NO_WAY, SEE_TO_IT, again=False)
         case socks.SOCKS5Error() if reply:
-            return ProviderError(f"{NO_ROUTE}: {reply[2].lower()}; {REPORT}.")
+            reason = reply[2].lower()
+            return ProviderError(Sentence("The proxy cannot reach the upstream: {reason}", reason=reason), REPORT)
         case socks.GeneralProxyError() if "invalid data" in str(error):
-            return ProviderError(f"The proxy does not speak SOCKS; {CORRECT}.", again=False)
+            return ProviderError(Sentence("The proxy does not speak SOCKS"), CORRECT, again=False)
         case _:
             return _broken_proxy(error)
 
 
-def unreachable(error: OSError, who: str) -> ProviderError:
-    """What to raise when `who` could not be connected to."""
+def unreachable(error: OSError, place: Place) -> ProviderError:
+    """What to raise when `place` could not be connected to."""
+    who = place.name
     match error:
         case socket.gaierror(errno=socket.EAI_AGAIN):
-            return ProviderError(f"{who} was not found: the name service does not answer; {LATER}.")
+            return ProviderError(Sentence("{who} was not found: the name service does not answer", who=who), LATER)
         case socket.gaierror():
-            return ProviderError(f"{who} was not found: its name is not known; {CORRECT}.", again=False)
+            return ProviderError(Sentence("{who} was not found: its name is not known", who=who), CORRECT, again=False)
         case ConnectionRefusedError():
-            return ProviderError(f"{who} is not running: it refused the connection; {REPORT}.")
+            return ProviderError(Sentence("{who} is not running: it refused the connection", who=who), REPORT)
         case TimeoutError():
-            return ProviderError(f"{who} did not take the connection in time; {LATER}.")
+            return ProviderError(Sentence("{who} did not take the connection in time", who=who), LATER)
         case _:
-            reason = error.strerror or "the network failed"
-            return ProviderError(f"{who} cannot be reached: {reason}; {REPORT}.")
+            reason = error.strerror or Sentence("the network failed")
+            return ProviderError(Sentence("{who} cannot be reached: {reason}", who=who, reason=reason), REPORT)
 
 
-def _insecure(error: ssl.SSLError, who: str) -> ProviderError:
+def with_status(fault: Sentence, status: str) -> Sentence:
+    # Translators: what is wrong, and the status of the answer: The upstream did not answer (400 Bad Request).
+    return Sentence("{fault} ({status})", fault=fault, status=status)
+
+
+def _insecure(error: ssl.SSLError, place: Place) -> ProviderError:
+    certificate, connection = place.certificate, place.connection
     if isinstance(error, ssl.SSLCertVerificationError):
         known = error.verify_message.partition(",")[0]  # what follows is the host's name
         reason = _DISTRUST.get(error.verify_code, known)
-        return ProviderError(f"The certificate of {who} is not trusted: {reason}; {SEE_TO_IT}.", again=False)
-    reason = (error.reason or "it broke off").replace("_", " ").lower()
-    if error.reason in _NO_TLS:
-        return ProviderError(f"The secure connection to {who} failed: {reason}; {CORRECT}.", again=False)
-    return ProviderError(f"The secure connection to {who} failed: {reason}; {REPORT}.")
+        return ProviderError(
+            Sentence("{certificate} is not trusted: {reason}", certificate=certificate, reason=reason),
+            SEE_TO_IT,
+            again=False,
+        )
+    reason = error.reason.replace("_", " ").lower() if error.reason else Sentence("it broke off")
+    fault = Sentence("{connection} failed: {reason}", connection=connection, reason=reason)
+    return ProviderError(fault, CORRECT, again=False) if error.reason in _NO_TLS else ProviderError(fault, REPORT)
 
 
 def _closed_tunnel(status: int) -> ProviderError:
     if status in (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.UNAUTHORIZED):  # tinyproxy says the latter
-        return ProviderError(f"{NO_ENTRY} ({status}); {OTHER_NAME}.", again=False)
+        return ProviderError(with_status(NO_ENTRY, str(status)), OTHER_NAME, again=False)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ProviderError(f"{NO_ROUTE} ({status}); {REPORT}.")
-    return ProviderError(f"{NO_WAY} ({status}); {SEE_TO_IT}.", again=False)
+        return ProviderError(with_status(NO_ROUTE, str(status)), REPORT)
+    return ProviderError(with_status(NO_WAY, str(status)), SEE_TO_IT, again=False)
 
 
 def _broken_proxy(*causes: BaseException) -> ProviderError:
     if any(isinstance(cause, TimeoutError | exceptions.TimeoutError) for cause in causes):
-        return ProviderError(f"The proxy fell silent, so the wait was given up; {AGAIN}.")
-    return ProviderError(f"The connection to the proxy broke off; {REPORT}.")
+        return ProviderError(Sentence("The proxy fell silent, so the wait was given up"), AGAIN)
+    return ProviderError(Sentence("The connection to the proxy broke off"), REPORT)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

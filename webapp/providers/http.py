@@ -20,9 +20,10 @@ from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from requests.exceptions import InvalidSchema, InvalidURL
 from urllib3.exceptions import HTTPError
 
+from ..sentences import Sentence
 from . import wsgi
 from .base import ProviderError
-from .faults import AGAIN, CORRECT, LOOK, NOT_SET_UP, failed
+from .faults import NOT_SET_UP, failed, with_status
 from .lifeline import Lifeline, current
 from .network import Pool, SecurePool
 from .refusals import after, message, refusal
@@ -31,7 +32,6 @@ from .tunnel import SecureSocksPool, SocksPool
 LAST_SECONDS = 0.2
 QUOTABLE = 10_000
 MOST_VALUES = 500_000  # of one JSON text: an empty object has two characters and takes 70 bytes
-PAGE = f"The upstream answered with a web page instead of data; {CORRECT}"
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -55,11 +55,13 @@ class Response:
     def json(self, secret: str = "") -> Any:
         """The body as JSON (RFC 8259), U+FFFD for what is no character. Raises `ProviderError`, without `secret`."""
         if self.is_page():
-            raise ProviderError(f"{PAGE}{self.quoted(secret)}.", again=False)
+            raise ProviderError(_web_page(self.quoted(secret)), again=False)
         try:
             return _parse(self.body.decode("utf-8-sig", "replace"))
         except (ValueError, RecursionError) as error:
-            raise ProviderError(f"The upstream answered with broken data; {AGAIN}{self.quoted(secret)}.") from error
+            quote = self.quoted(secret)
+            sentence = Sentence("The upstream answered with broken data; try again{quote}.", quote=quote)
+            raise ProviderError(sentence) from error
 
     def is_page(self) -> bool:
         """Whether this is HTML."""
@@ -77,16 +79,21 @@ class Response:
 
     def failure(self, secret: str = "") -> ProviderError:
         """What to raise for an answer that is none: its status is no success, or it tells an error."""
-        fault, to_do, again = refusal(self.status, self._start())
-        if self.by_proxy:
-            fault = fault.replace("The upstream ", "The upstream, or the proxy before it, ")
-        status = f"{self.status} {responses.get(self.status, '')}".strip()
-        fault += f" ({status})" if self.status != OK else ""
+        meant = refusal(self.status, self._start())
+        fault, advice, again = meant.of_either() if self.by_proxy else meant
+        if self.status != OK:
+            fault = with_status(fault, f"{self.status} {responses.get(self.status, '')}".strip())
         wait = self.retry_after() if again else None
-        to_do = to_do if wait is None else after(wait)
+        advice = advice if wait is None else after(wait)
         said = self._message()
-        quotation = _quotation(said, secret) if said else self.quoted(secret)
-        return ProviderError(f"{fault}; {to_do}{quotation}.", again=again, retry_after=wait)
+        quote = _quotation(said, secret) if said else self.quoted(secret)
+        # Translators: what is wrong, what to do, and then the upstream's own words, if it said any.
+        sentence = Sentence("{fault}; {advice}{quote}.", fault=fault, advice=advice, quote=quote)
+        return ProviderError(sentence, again=again, retry_after=wait)
+
+    def strange(self, secret: str = "") -> ProviderError:
+        """What to raise for an answer that is no error, and none that the upstream's protocol has."""
+        return ProviderError(_something_else(self.quoted(secret)))
 
     def retry_after(self) -> float | None:
         """The seconds that `Retry-After` asks for (RFC 9110, 10.2.3), at most an hour."""
@@ -216,8 +223,11 @@ class Call(Lifeline):
     def refuse_more_than_limit(self, count: int) -> None:
         """Raises `ProviderError` if `count` bytes are too many for one answer."""
         if count > self.max_bytes:
-            limit = f"{self.max_bytes / 2**20:.3g} MB"
-            raise ProviderError(f"The upstream's answer is longer than {limit}; {LOOK}.", again=False)
+            sentence = Sentence(
+                "The upstream's answer is longer than {limit} MB; the admin has to look at its log.",
+                limit=f"{self.max_bytes / 2**20:.3g}",
+            )
+            raise ProviderError(sentence, again=False)
 
     @contextlib.contextmanager
     def in_words(self) -> Iterator[None]:
@@ -225,7 +235,7 @@ class Call(Lifeline):
         try:
             yield
         except (InvalidURL, InvalidSchema) as error:
-            raise ProviderError(NOT_SET_UP, again=False) from error
+            raise ProviderError(*NOT_SET_UP, again=False) from error
         except (OSError, HTTPException, HTTPError, ValueError) as error:
             self.check()
             raise failed(error) from error
@@ -265,7 +275,7 @@ def _prepare(method: str, url: str, headers: Mapping[str, str], body: bytes | No
         headers = {"User-Agent": "Voichat", "Accept-Encoding": "identity", **headers}
         return requests.Request(method, url, headers, data=body).prepare()
     except ValueError as error:
-        raise ProviderError(NOT_SET_UP, again=False) from error
+        raise ProviderError(*NOT_SET_UP, again=False) from error
 
 
 def _is_forwarded(url: str, proxy: str) -> bool:
@@ -276,16 +286,23 @@ def _is_forwarded(url: str, proxy: str) -> bool:
 def _refuse_redirect(answer: requests.Response) -> None:
     if 300 <= answer.status_code < 400:
         place = answer.headers.get("Location", "")
-        raise ProviderError(_redirect(str(answer.url), place, answer.status_code), again=False)
+        raise ProviderError(_redirect(str(answer.url), place, str(answer.status_code)), again=False)
 
 
-def _redirect(asked: str, location: str, status: int) -> str:
+def _redirect(asked: str, location: str, status: str) -> Sentence:
     place = _absolute(asked, location)
     if place == asked:
-        return f"The upstream redirects to itself ({status}); the admin has to let it answer without a sign-in."
+        return Sentence(
+            "The upstream redirects to itself ({status}); the admin has to let it answer without a sign-in.",
+            status=status,
+        )
     if place == asked.replace("http://", "https://", 1):
-        return f"The upstream redirects to https ({status}); the admin has to begin its address with that."
-    return f"The upstream redirects to another place ({status}); {CORRECT}."
+        return Sentence(
+            "The upstream redirects to https ({status}); the admin has to begin its address with that.", status=status
+        )
+    return Sentence(
+        "The upstream redirects to another place ({status}); the admin has to correct its address.", status=status
+    )
 
 
 def _absolute(asked: str, location: str) -> str:
@@ -295,11 +312,27 @@ def _absolute(asked: str, location: str) -> str:
         return ""
 
 
+def _web_page(quote: str) -> Sentence:
+    return Sentence(
+        "The upstream answered with a web page instead of data; the admin has to correct its address{quote}.",
+        quote=quote,
+    )
+
+
+def _something_else(quote: str) -> Sentence:
+    return Sentence(
+        "The upstream answered with something else than an answer;"
+        " try again, and tell the admin if it stays so{quote}.",
+        quote=quote,
+    )
+
+
 def _quotation(said: str, secret: str) -> str:
     said = said.replace(secret, "…") if secret else said
     said = " ".join("".join(c if c.isprintable() else " " for c in said[:QUOTABLE]).split())
     said = said if len(said) <= 200 else said[:199] + "…"
-    return f": “{said}”" if said else ""
+    # Translators: {quote} in a sentence: the upstream's own words.
+    return Sentence(": “{words}”", words=said) if said else ""
 
 
 def _title(page: str) -> str:

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from time import monotonic
 from typing import Protocol
 
+from ..sentences import Sentence
 from .base import Cancelled, ProviderError
 
 
@@ -39,7 +40,10 @@ class Lifeline:
 
     def expire(self) -> None:
         """End the call as one that took too long."""
-        sentence = f"The upstream had not finished after {self.seconds:g} seconds; try again, or ask for less."
+        sentence = Sentence(
+            "The upstream had not finished after {seconds} seconds; try again, or ask for less.",
+            seconds=f"{self.seconds:g}",
+        )
         self._end(lambda: ProviderError(sentence))
 
     def check(self) -> None:

@@ -15,7 +15,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.wait import wait_for_write
 
 from .base import NotConnected
-from .faults import failed, proxy_failed, unreachable
+from .faults import PROXY, UPSTREAM, failed, proxy_failed, unreachable
 from .lifeline import Lifeline, current
 
 IDLE_SECONDS = 1.0
@@ -36,7 +36,7 @@ class Connection(HTTPConnection):
             return connect(self.call, self._dns_host.strip("[]"), self.port, self.timeout or 10.0)
         except OSError as error:
             self.call.check()
-            raise NotConnected.because(unreachable(error, "The proxy" if self.proxy else "The upstream")) from error
+            raise NotConnected.because(unreachable(error, PROXY if self.proxy else UPSTREAM)) from error
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is None:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
+from ..sentences import Sentence
 from . import sse, thoughts
 from .base import (
     PARAMETERS,
@@ -24,7 +25,6 @@ from .base import (
     Unseen,
     Usage,
 )
-from .faults import AGAIN, REPORT
 from .http import Answer, Call, Response
 
 SILENCE_SECONDS = 300.0  # some models think for minutes after they have begun
@@ -35,8 +35,10 @@ LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
 NO_IMAGES = (400, 404, 415, 422, 500, 501)
 ABOUT_IMAGES = re.compile(rb"image|multi-?modal|vision", re.IGNORECASE)
 LENGTHS = {"model_length": "length"}  # Mistral's word for the end of the model's context
-CUT_OFF = f"The upstream's answer was cut off; {AGAIN}."
-NEVER_BEGUN = "The upstream ended its answer before it began; start a new chat or shorten the message, or try again."
+CUT_OFF = Sentence("The upstream's answer was cut off; try again.")
+NEVER_BEGUN = Sentence(
+    "The upstream ended its answer before it began; start a new chat or shorten the message, or try again."
+)
 
 
 class OpenAI(AbstractProvider):
@@ -120,7 +122,7 @@ def _ids(answer: Response, key: str) -> Sequence[str]:
             raise answer.failure(key)
         case {"data": [*rows]} | [*rows]:  # Together answers with a bare list
             return [row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
-    raise _strange(answer, key)
+    raise answer.strange(key)
 
 
 def _answer(send: Callable[[Any], AbstractContextManager[Answer]], body: dict[str, Any], key: str) -> Iterator[Chunk]:
@@ -173,7 +175,7 @@ def _read_whole(answer: Answer, key: str) -> Iterator[Chunk]:
     whole = answer.whole()
     chunks = list(_chunks(whole, "message", key))
     if not chunks:
-        raise _strange(whole, key)
+        raise whole.strange(key)
     yield from chunks
 
 
@@ -211,14 +213,14 @@ def _chunks(answer: Response, part: str, key: str) -> Iterator[Chunk]:
         case dict():
             pass  # only usage, or a filter's verdict
         case _:
-            raise _strange(answer, key)
+            raise answer.strange(key)
     yield from _usage(said)
 
 
 def _choice(choices: list[Any], part: str, answer: Response, key: str) -> Iterator[Chunk]:
     """Of several answers, for which nobody asked, the first."""
     if not all(isinstance(choice, dict) for choice in choices):
-        raise _strange(answer, key)
+        raise answer.strange(key)
     for choice in [choice for choice in choices if choice.get("index") in (0, None)][:1]:
         yield from _words(choice.get(part) or {}, answer, key)
         reason = choice.get("finish_reason")
@@ -228,11 +230,11 @@ def _choice(choices: list[Any], part: str, answer: Response, key: str) -> Iterat
 
 def _words(part: Any, answer: Response, key: str) -> Iterator[Chunk]:
     if not isinstance(part, dict):
-        raise _strange(answer, key)
+        raise answer.strange(key)
     thought = part.get("reasoning_content") or part.get("reasoning") or ""
     content = part.get("content") or part.get("refusal") or ""
     if not isinstance(thought, str) or not isinstance(content, str | list):
-        raise _strange(answer, key)
+        raise answer.strange(key)
     if thought:
         yield Reasoning(thought)
     if isinstance(content, list):  # as Mistral's
@@ -252,7 +254,7 @@ def _piece(piece: Any, answer: Response, key: str) -> Iterator[Chunk]:
         case {"type": str(kind)} if kind not in ("text", "thinking"):
             pass  # a reference, a picture
         case _:
-            raise _strange(answer, key)
+            raise answer.strange(key)
 
 
 def _usage(said: Mapping[str, Any]) -> Iterator[Usage]:
@@ -260,7 +262,3 @@ def _usage(said: Mapping[str, Any]) -> Iterator[Usage]:
         case {"prompt_tokens": int(asked), "completion_tokens": int(answered)}:
             if 0 <= asked < MOST_TOKENS and 0 <= answered < MOST_TOKENS:
                 yield Usage(asked, answered)
-
-
-def _strange(answer: Response, key: str) -> ProviderError:
-    return ProviderError(f"The upstream answered with something else than an answer; {REPORT}{answer.quoted(key)}.")

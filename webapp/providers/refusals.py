@@ -6,36 +6,62 @@ Not an adapter; `http` uses it.
 import re
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from .faults import AGAIN, CORRECT, LATER, NO_ENTRY, OTHER_NAME, REPORT, SEE_TO_IT
+from ..sentences import Sentence
+from .faults import AGAIN, CORRECT, LATER, NO_ENTRY, OTHER_NAME, REPORT, SEE_TO_IT, UPSTREAM
+
+# Translators: {who} of a clause.
+EITHER = Sentence("The upstream, or the proxy before it,")
 
 
 class Refusal(NamedTuple):
     """`again`: whether the same request may succeed later."""
 
-    fault: str
-    to_do: str
+    fault: Sentence
+    advice: Sentence
     again: bool
 
+    def of_either(self) -> Self:
+        """The same where a proxy before the upstream may be who says it."""
+        fault = self.fault
+        if "who" not in fault.values:
+            return self
+        return self._replace(fault=Sentence.made(fault.text, fault.many, fault.number, {**fault.values, "who": EITHER}))
 
-BROKEN = Refusal("The upstream broke off with an error", AGAIN, True)
-OWN_FAULT = Refusal("The upstream has a fault of its own", REPORT, True)
-NO_ANSWER = Refusal("The upstream did not answer", "the admin has to look into it", False)
-TOO_LONG = Refusal("The chat is too long for the upstream", "start a new chat or shorten the message", False)
-NO_SERVICE = Refusal("The upstream has no such service at its address", CORRECT, False)
-NO_MODEL = Refusal("The upstream does not have this model", "choose another, or tell the admin", False)
-NO_QUOTA = Refusal("The upstream's quota is used up", SEE_TO_IT, False)
+
+WHO = UPSTREAM.name
+BROKEN = Refusal(Sentence("{who} broke off with an error", who=WHO), AGAIN, True)
+OWN_FAULT = Refusal(Sentence("{who} has a fault of its own", who=WHO), REPORT, True)
+NO_ANSWER = Refusal(Sentence("{who} did not answer", who=WHO), Sentence("the admin has to look into it"), False)
+TOO_LONG = Refusal(
+    Sentence("The chat is too long for the upstream"), Sentence("start a new chat or shorten the message"), False
+)
+NO_SERVICE = Refusal(Sentence("{who} has no such service at its address", who=WHO), CORRECT, False)
+NO_MODEL = Refusal(
+    Sentence("{who} does not have this model", who=WHO), Sentence("choose another, or tell the admin"), False
+)
+NO_QUOTA = Refusal(Sentence("The upstream's quota is used up"), SEE_TO_IT, False)
+NO_KEY = Refusal(
+    Sentence("{who} does not accept the key or account", who=WHO), Sentence("the admin has to set another"), False
+)
+NO_RIGHT = Refusal(
+    Sentence("{who} refused the request", who=WHO),
+    Sentence("the admin has to see what its key or account may do"),
+    False,
+)
+TOO_SLOW = Refusal(Sentence("{who} did not get the request in time", who=WHO), AGAIN, True)
+TOO_MANY = Refusal(Sentence("{who} had too many requests and asks to wait", who=WHO), LATER, True)
 
 _BY_STATUS = {
     200: BROKEN,
-    401: Refusal("The upstream does not accept the key or account", "the admin has to set another", False),
-    403: Refusal("The upstream refused the request", "the admin has to see what its key or account may do", False),
+    401: NO_KEY,
+    403: NO_RIGHT,
     404: NO_SERVICE,
     407: Refusal(NO_ENTRY, OTHER_NAME, False),
-    408: Refusal("The upstream did not get the request in time", AGAIN, True),
+    408: TOO_SLOW,
     413: TOO_LONG,
-    429: Refusal("The upstream had too many requests and asks to wait", LATER, True),
+    429: TOO_MANY,
 }
 
 # The words of OpenAI, vLLM, llama.cpp, Ollama, LM Studio, Mistral, Anthropic and Gemini.
@@ -67,7 +93,7 @@ def message(said: Any) -> str:
     return ""
 
 
-def after(seconds: float) -> str:
+def after(seconds: float) -> Sentence:
     """What to do when the upstream says how long to wait: a time of day, which stays true however late it is read."""
     opens = datetime.now().astimezone() + timedelta(seconds=seconds)
-    return f"try again after {opens:%H:%M:%S}"
+    return Sentence("try again after {time}", time=f"{opens:%H:%M:%S}")

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from ..sentences import Sentence
 from .base import ProviderError
-from .faults import LOOK
 
 LINE_BYTES = 4 * 2**20
 BOM = b"\xef\xbb\xbf"
@@ -42,5 +42,8 @@ def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _refuse_longer(line: bytearray) -> None:
     if len(line) > LINE_BYTES:
-        limit = f"{LINE_BYTES / 2**20:.3g} MB"
-        raise ProviderError(f"The upstream's answer has a line that is longer than {limit}; {LOOK}.", again=False)
+        sentence = Sentence(
+            "The upstream's answer has a line that is longer than {limit} MB; the admin has to look at its log.",
+            limit=f"{LINE_BYTES / 2**20:.3g}",
+        )
+        raise ProviderError(sentence, again=False)

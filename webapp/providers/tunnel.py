@@ -7,7 +7,7 @@ from typing import Any
 import socks
 
 from .base import NotConnected
-from .faults import socks_failed, unreachable
+from .faults import PROXY, UPSTREAM, socks_failed, unreachable
 from .lifeline import Lifeline, current
 from .network import Connection, Pool, SecureConnection, SecurePool, connect, resolve
 
@@ -37,7 +37,7 @@ class SocksConnection(Connection):
         try:
             addresses = resolve(call, host, self.port, monotonic() + seconds)
         except OSError as error:
-            raise NotConnected.because(unreachable(error, "The upstream")) from error
+            raise NotConnected.because(unreachable(error, UPSTREAM)) from error
         return str(min(addresses, key=lambda address: bool(address[0] != socket.AF_INET))[4][0])
 
     def _proxy(self, call: Lifeline, seconds: float) -> socket.socket:
@@ -45,7 +45,7 @@ class SocksConnection(Connection):
             return connect(call, self._socks["proxy_host"].strip("[]"), self._socks["proxy_port"] or 1080, seconds)
         except OSError as error:
             call.check()
-            raise NotConnected.because(unreachable(error, "The proxy")) from error
+            raise NotConnected.because(unreachable(error, PROXY)) from error
 
 
 class SecureSocksConnection(SocksConnection, SecureConnection):

@@ -6,6 +6,7 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
+from ..sentences import Sentence
 from . import http
 from .base import (
     NO_PARAMETERS,
@@ -91,7 +92,7 @@ class Upstream:
         self._cool_down = CoolDown()
         self._checking = Lock()
         self._checked_at = float("-inf")
-        self._health = Health(server.label, "unknown", "It is being asked for the first time.")
+        self._health = Health(server.label, "unknown", Sentence("It is being asked for the first time."))
         lists_models = server.adapter.lists_models and not server.models
         self._catalogue = Catalogue(self._ask_for_models, server.model) if lists_models else None
         self._written = {model.name: model for model in server.models}
@@ -176,7 +177,7 @@ class Upstream:
                 self._server.adapter.check(*self._means(), **self._way(_brief_call()))
         except ProviderError as error:
             return Health(self.label, "down", str(error))
-        return Health(self.label, "up", "It answers.")
+        return Health(self.label, "up", Sentence("It answers."))
 
     def _tried(self, chunks: CreateResult) -> CreateResult:
         with self._cool_down.attempt():

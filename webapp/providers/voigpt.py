@@ -6,12 +6,15 @@ from threading import Lock
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from ..sentences import Sentence
 from .base import AbstractProvider, CreateResult, Messages, ProviderError
-from .faults import AGAIN, CORRECT, REPORT
 from .http import Call, Response, origin
 
-NO_ACCESS = "The upstream refused the access token that is set for it (403); the admin has to set another."
-NO_COOKIE = f"The upstream's page sets no csrftoken cookie, so it is not a VoiGpt site; {CORRECT}."
+NO_ACCESS = Sentence("The upstream refused the access token that is set for it (403); the admin has to set another.")
+NO_COOKIE = Sentence(
+    "The upstream's page sets no csrftoken cookie, so it is not a VoiGpt site; the admin has to correct its address."
+)
+EMPTY = Sentence("The upstream's answer is empty; try again.")
 
 
 class Account(NamedTuple):
@@ -154,8 +157,7 @@ def _words(answer: Response, token: str) -> str:
     content = answer.json(token)
     words = content.get("response") if isinstance(content, dict) else None
     if not isinstance(words, str):
-        quote = answer.quoted(token)
-        raise ProviderError(f"The upstream answered with something else than an answer; {REPORT}{quote}.")
+        raise answer.strange(token)
     if not words.strip():
-        raise ProviderError(f"The upstream's answer is empty; {AGAIN}.")
+        raise ProviderError(EMPTY)
     return words
