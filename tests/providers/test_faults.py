@@ -26,6 +26,7 @@ from tests.providers.faults import (
     Way,
 )
 from tests.providers.upstream import Asked, Peer, Upstream, voigpt
+from tests.support.languages import left_in_english
 from webapp.providers import http
 from webapp.providers.base import Chunk, Messages, ProviderError
 from webapp.providers.http import Call
@@ -91,6 +92,7 @@ def test_the_sentence_says_what_is_wrong_and_what_to_do(
     assert caplog.records == []
     if error:
         assert str(error).isprintable()
+        assert left_in_english(str(error)) == ""
         assert error.again is fault.again
         assert has_a_remedy(error)
         assert error.retry_after == pytest.approx(fault.retry_after, abs=2)
@@ -242,5 +244,6 @@ def test_what_stands_in_the_way_is_said(
         error = ask(way, url, Call(20), said, ca_file=authority.file if name != "self-signed" else None)
     assert error
     assert (str(error), error.again, said) == (sentence, again, [])
+    assert left_in_english(str(error)) in ("", "wrong version number")
     assert has_a_remedy(error)
     assert caplog.records == []

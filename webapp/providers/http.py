@@ -223,9 +223,9 @@ class Call(Lifeline):
     def refuse_more_than_limit(self, count: int) -> None:
         """Raises `ProviderError` if `count` bytes are too many for one answer."""
         if count > self.max_bytes:
+            limit = f"{self.max_bytes / 2**20:.3g}"
             sentence = Sentence(
-                "The upstream's answer is longer than {limit} MB; the admin has to look at its log.",
-                limit=f"{self.max_bytes / 2**20:.3g}",
+                "The upstream's answer is longer than {limit} MB; the admin has to look at its log.", limit=limit
             )
             raise ProviderError(sentence, again=False)
 

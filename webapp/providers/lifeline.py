@@ -40,9 +40,9 @@ class Lifeline:
 
     def expire(self) -> None:
         """End the call as one that took too long."""
+        seconds = f"{self.seconds:g}"
         sentence = Sentence(
-            "The upstream had not finished after {seconds} seconds; try again, or ask for less.",
-            seconds=f"{self.seconds:g}",
+            "The upstream had not finished after {seconds} seconds; try again, or ask for less.", seconds=seconds
         )
         self._end(lambda: ProviderError(sentence))
 

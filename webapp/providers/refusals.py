@@ -95,5 +95,5 @@ def message(said: Any) -> str:
 
 def after(seconds: float) -> Sentence:
     """What to do when the upstream says how long to wait: a time of day, which stays true however late it is read."""
-    opens = datetime.now().astimezone() + timedelta(seconds=seconds)
-    return Sentence("try again after {time}", time=f"{opens:%H:%M:%S}")
+    time = f"{datetime.now().astimezone() + timedelta(seconds=seconds):%H:%M:%S}"
+    return Sentence("try again after {time}", time=time)

@@ -42,8 +42,9 @@ def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _refuse_longer(line: bytearray) -> None:
     if len(line) > LINE_BYTES:
+        limit = f"{LINE_BYTES / 2**20:.3g}"
         sentence = Sentence(
             "The upstream's answer has a line that is longer than {limit} MB; the admin has to look at its log.",
-            limit=f"{LINE_BYTES / 2**20:.3g}",
+            limit=limit,
         )
         raise ProviderError(sentence, again=False)

@@ -1,0 +1,26 @@
+"""A language without Latin letters: what of a sentence is left in English there was never said as a sentence."""
+
+import re
+from gettext import NullTranslations
+
+from webapp.web.i18n import Language
+
+WORD = re.compile(r"[A-Za-z]+(?![^{]*\})")
+FOREIGN = re.compile(r"“[^”]*”|\(\d{3}[^)]*\)")
+"""An upstream's own words, and HTTP's name of a status."""
+
+
+class _Elsewhere(NullTranslations):
+    def gettext(self, message: str) -> str:
+        return WORD.sub("ж", message)
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return self.gettext(msgid1 if n == 1 else msgid2)
+
+
+ELSEWHERE = Language("elsewhere", _Elsewhere(), "ж", "ltr", " ")
+
+
+def left_in_english(sentence: str) -> str:
+    """The words that stay English in the other language, but for quotations."""
+    return " ".join(re.findall(r"[A-Za-z][A-Za-z ]*", FOREIGN.sub("", ELSEWHERE.say(sentence))))
