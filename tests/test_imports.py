@@ -254,6 +254,10 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "a text that is none": (lambda: ours(turn(0, None, "user", text={"$ne": 1})), "“text” is no text"),
     "tokens that are none": (lambda: ours(turn(0, None, "user", prompt_tokens=-1)), "“prompt_tokens” is no count"),
     "two messages of one id": (lambda: ours(turn(0, None, "user"), turn(0, None, "user")), "two messages have one id"),
+    "an id that is ours to make": (
+        lambda: ours(turn(0, None, "assistant", id="a"), turn(1, None, "user", id="a before")),
+        "two messages have one id",
+    ),
     "a circle": (lambda: ours(turn(0, 1, "user"), turn(1, 0, "assistant")), "in a circle"),
     "its own parent": (lambda: ours(turn(0, 0, "user")), "in a circle"),
     "a time before all": (lambda: ours(turn(0, None, "user", created_at=-1.0)), "a time that cannot be"),

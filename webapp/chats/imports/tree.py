@@ -29,13 +29,13 @@ def grown(chat: Chat) -> Chat:
         left_out[TOO_LONG] += is_too_long
         turns.append(replace(turn, role=LEFT_OUT) if is_too_long else turn)
     joined = list(_alternating(turns))
+    _check_ids(joined)
     return replace(chat, turns=_with_current_last(joined, chat.current), left_out=+left_out)
 
 
 def _ordered(turns: Sequence[Turn]) -> Iterator[Turn]:
     """By time and then as in the file, but parents first. A parent that is not there is none."""
-    if len({turn.id for turn in turns}) < len(turns):
-        raise Refused(Sentence("two messages have one id"))
+    _check_ids(turns)
     places = {turn.id: place for place, turn in enumerate(turns)}
     children: defaultdict[str | None, list[int]] = defaultdict(list)
     for place, turn in enumerate(turns):
@@ -52,6 +52,12 @@ def _ordered(turns: Sequence[Turn]) -> Iterator[Turn]:
             heappush(ready, (max(turns[child].created_at or moment, moment), child))
     if count < len(turns):
         raise Refused(Sentence("its messages follow each other in a circle"))
+
+
+def _check_ids(turns: Sequence[Turn]) -> None:
+    """Raises `Refused`."""
+    if len({turn.id for turn in turns}) < len(turns):
+        raise Refused(Sentence("two messages have one id"))
 
 
 def _alternating(turns: Sequence[Turn]) -> Iterator[Turn]:
