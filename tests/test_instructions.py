@@ -21,7 +21,7 @@ NONSENSE = [
     ("temperature", "2.1", "Temperature must be a number from 0 to 2, or empty."),
     ("temperature", "hot", "Temperature must be a number"),
     ("temperature", "nan", "Temperature must be a number"),
-    ("temperature", "١,٥" * 20, "temperature has 60 characters; at most 50"),
+    ("temperature", "١,٥" * 20, "Temperature has 60 characters; at most 50"),
     ("top_p", "-0.1", "Top p must be a number from 0 to 1, or empty."),
     ("max_tokens", "0", "Max tokens must be a whole number from 1 to 1,000,000, or empty."),
     ("max_tokens", "1.5", "Max tokens must be a whole number"),

@@ -63,6 +63,7 @@ FORMS = {
     REVOKE: {"list": "1"},
     "/recovery": {"submit_id": NEW, "end": ""},
     "/import": {"submit_id": NEW, "file": ""},
+    "/settings": {"submit_id": NEW, "theme": "dark", "language": "", "shortcuts": "off"},
     COPY_SHARED: {"submit_id": NEW},
 }
 # Their forms end the session of whoever asks: test_signin, test_forget, test_erasure, test_recovery.
@@ -87,6 +88,7 @@ QUERIES = {
     SHARE: {"at": REPLY},
     SHARED: {"page": "2"},
     SHARED_FILE: {},
+    "/settings": {"saved": "1"},
     "/take-along": {},
     "/take-along.zip": {},
     "/providers/": {},
