@@ -3,16 +3,17 @@
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
-from tests.support.manual import DOCS, Block, blocks, follow
+from tests.support.manual import DOCS, Block, Typed, blocks, follow
 from tests.support.people import Person
 from tests.support.servers import CLEAN, ROOT, Voichat, missing
+from tests.support.talk import Talk, speaks
 from webapp import create_app, outages
 from webapp.settings import load
 
@@ -35,8 +36,8 @@ def come_back(app: Flask, person: Person) -> Person:
     return later
 
 
-def under(*headings: str) -> list[Block]:
-    found = [block for block in blocks("backup.md") if block.heading in headings]
+def under(page: str, *headings: str) -> list[Block]:
+    found = [block for block in blocks(page) if block.heading in headings]
     assert {block.heading for block in found} == set(headings)
     return found
 
@@ -58,6 +59,28 @@ def test_a_whole_conversation_by_curl(voichat: Voichat, tmp_path: Path) -> None:
 
     assert (tmp_path / "cookies").stat().st_mode & 0o077 == 0
     assert (tmp_path / "password").stat().st_mode & 0o077 == 0
+
+
+NAME, BEGIN, READ = "Name the server", "Begin a chat from a script", "Read the reply token by token, as plain text"
+SEND_AND_READ = "Send and read in one command"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_curl_shows_each_word_before_the_next_is_said(
+    serve: Callable[..., Voichat], talk: Talk, tmp_path: Path
+) -> None:
+    needs("curl")
+    voichat = serve(**speaks(talk))
+    for way in ((NAME, BEGIN, READ), (NAME, SEND_AND_READ)):
+        told = [block.at(PUBLISHED, voichat.url) for block in under("curl.md", *way)]
+        with Typed(told, tmp_path, CLEAN) as curl:
+            for word in ("One", "two", "three"):
+                talk.say(f"{word} ")
+                curl.read_until(word)
+            assert curl.is_at_work
+            talk.say("four.")
+            talk.end()
+            assert curl.read_to_its_end().endswith("One two three four.\n\n")
 
 
 RUNNING = "Back up while Voichat runs (SQLite)"
@@ -82,9 +105,9 @@ def test_a_copy_of_sqlite_that_was_made_in_the_midst_of_writing_is_restored(
         alice = Person(app)
         kept = alice.send("Keep this")
         assert (data / "voichat.sqlite3-wal").stat().st_size > 0
-        follow(under(RUNNING, CHECK), tmp_path, CLEAN)
+        follow(under("backup.md", RUNNING, CHECK), tmp_path, CLEAN)
         lost = alice.send("Said after the backup")
-    follow(under(STOPPED, RESTORE), tmp_path, CLEAN)
+    follow(under("backup.md", STOPPED, RESTORE), tmp_path, CLEAN)
 
     for lacks_key in (False, True):
         if lacks_key:
@@ -102,11 +125,11 @@ def test_a_dump_of_postgresql_is_restored(app: Flask, alice: Person, tmp_path: P
     needs("pg_dump", "pg_restore")
     environment = CLEAN | {"DATABASE_URL": database_url.replace("+psycopg", "")}
     kept = alice.send("Keep this")
-    follow(under(PG_DUMP), tmp_path, environment)
+    follow(under("backup.md", PG_DUMP), tmp_path, environment)
     lost = alice.send("Said after the backup")
     app.extensions["voichat"].database.close()
 
-    follow(under(PG_RESTORE), tmp_path, environment)
+    follow(under("backup.md", PG_RESTORE), tmp_path, environment)
 
     assert "Keep this" in alice.get(kept).text
     assert alice.get(lost).status_code == 404
