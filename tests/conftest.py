@@ -33,6 +33,7 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP chat.intranet 127.0.0.1",
 ]
 NO_LIMITS = {f"VOICHAT_LIMIT_{whose}": "none" for whose in ("OWNER", "ADDRESS", "EVERYBODY")}
 NOTHING_FROM_HERE = {"VOICHAT_DISCOVER": "off"}

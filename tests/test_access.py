@@ -126,6 +126,7 @@ TABLE = {
     "/recovery": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": Row(200, 200, 200, 404), "OPTIONS": PUBLIC},
     RECOVER: {"GET": NOWHERE, "HEAD": NOWHERE, "POST": NOWHERE, "OPTIONS": PUBLIC},
     "/erase": {"GET": PUBLIC, "HEAD": PUBLIC, "POST": OPEN_TO_SEND, "OPTIONS": PUBLIC},
+    "/shortcuts": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
     "/healthz": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
     "/readyz": {"GET": PUBLIC, "HEAD": PUBLIC, "OPTIONS": PUBLIC},
 }

@@ -160,7 +160,8 @@ def test_a_file_under_an_older_address_is_asked_for_again(alice: Person, query: 
 
 def test_every_file_that_pages_name_has_its_version(app: Flask) -> None:
     with app.test_request_context():
-        addresses = [app.url_for("static", filename=name) for name in ("style.css", "icon.svg")]
+        names = ("style.css", "icon.svg", "js/voichat.js", "js/chat.js")
+        addresses = [app.url_for("static", filename=name) for name in names]
     assert all("?v=" in address for address in addresses)
 
 

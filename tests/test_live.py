@@ -144,7 +144,7 @@ def test_to_a_client_of_http_1_0_a_reply_grows_too_and_head_answers_at_once(alic
         head, _, body = exchange(alice.voichat.port, old_request("HEAD", chat, alice)).partition(b"\r\n\r\n")
         assert (head.split()[1], body) == (b"200", b"")
         talk.end()
-        assert words(page.read_to_its_end()) == "One two three. Regenerate"
+        assert words(page.read_to_its_end()) == "One two three. Regenerate Text Markdown"
         assert page.shown.endswith("</html>\n")
         assert (page.headers["Transfer-Encoding"], page.headers["Connection"]) == (None, "close")
 

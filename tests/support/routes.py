@@ -97,6 +97,7 @@ QUERIES = {
     "/erase": {},
     "/recovery": {},
     RECOVER: {},
+    "/shortcuts": {},
     "/healthz": {},
     "/readyz": {},
 }

@@ -22,6 +22,7 @@ from . import (
     rendering,
     shared,
     sharing,
+    shortcuts,
     sidebar,
     site,
     temporary,
@@ -60,6 +61,7 @@ def init_app(app: Flask, house: House) -> None:
     app.register_blueprint(temporary.blueprint)
     app.register_blueprint(recovery.blueprint)
     app.register_blueprint(erasing.blueprint)
+    app.register_blueprint(shortcuts.blueprint)
     app.jinja_env.globals.update(has_shares=house.settings.shares)
     if house.settings.shares:
         app.register_blueprint(sharing.blueprint)

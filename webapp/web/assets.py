@@ -31,7 +31,7 @@ STYLES = (
         "chat",
         "message",
     ),
-    *("text", "reasoning", "live", "tools", "lists", "shares", "search", "code", "odd", "phone", "print"),
+    *("text", "reasoning", "live", "tools", "comfort", "lists", "shares", "search", "code", "odd", "phone", "print"),
 )
 """The files of `static/css` in the order of the cascade: `style.css` is all of them."""
 
