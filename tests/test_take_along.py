@@ -15,8 +15,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.databases import count, rows
-from tests.support.files import DATA, FORM, form, ours, product, turn
+from tests.support.files import DATA, FORM, form, ours, product, turn, zipped
 from tests.support.people import submit_id
+from tests.support.pictures import png
 from tests.support.servers import Voichat, wait_until
 from tests.support.visitors import Answer, Visitor
 from webapp.chats import archive
@@ -99,6 +100,8 @@ def test_others_send_while_chats_are_added(voichat: Voichat, database: Database)
 def test_without_javascript_all_is_taken_along_and_brought_to_another_browser(
     chromium: Browser, voichat: Voichat, tmp_path: Path
 ) -> None:
+    cat = ours(title="A cat", pictures=[{"message_id": turn(0, None, "")["id"], "name": "cat.png", "file": "cat.png"}])
+    (tmp_path / "cat.zip").write_bytes(zipped({"a.json": cat, "cat.png": png(30, 20)}))
     with chromium.new_context(java_script_enabled=False) as alices:
         page = alices.new_page()
         page.goto(f"{voichat.url}/take-along")
@@ -106,6 +109,10 @@ def test_without_javascript_all_is_taken_along_and_brought_to_another_browser(
         page.get_by_role("button", name="Import").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("1 chat was taken")
         expect(page.get_by_text("chats without messages")).to_be_visible()
+        page.goto(f"{voichat.url}/take-along")
+        page.get_by_label("File").set_input_files(tmp_path / "cat.zip")
+        page.get_by_role("button", name="Import").click()
+        expect(page.get_by_text("Pictures taken: 1")).to_be_visible()
         page.get_by_role("link", name="To the chats").click()
         page.get_by_role("link", name="Sourdough").click()
         expect(page.get_by_text("Yes: it floats.")).to_be_visible()
@@ -121,7 +128,12 @@ def test_without_javascript_all_is_taken_along_and_brought_to_another_browser(
         page.goto(f"{voichat.url}/take-along")
         page.get_by_label("File").set_input_files(tmp_path / "all.zip")
         page.get_by_role("button", name="Import").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("1 chat was taken")
+        expect(page.get_by_role("heading", level=1)).to_have_text("2 chats were taken")
+        page.get_by_role("link", name="To the chats").click()
+        page.get_by_role("link", name="A cat").click()
+        shown = page.get_by_role("img", name="cat.png")
+        expect(shown).to_be_visible()
+        assert shown.evaluate("image => image.naturalWidth") == 30
         page.goto(f"{voichat.url}/take-along")
         page.get_by_label("File").set_input_files(__file__)
         page.get_by_role("button", name="Import").click()
@@ -159,7 +171,7 @@ def test_a_file_is_never_held_in_memory_as_a_whole(database: Database, tmp_path:
     before = memory()
     with path.open("rb") as source:
         checked = taking.check(source, tmp_path, 10**10)
-    report = taking.take(database, OWNER, checked)
+    report = taking.take(database, Files(tmp_path / "files"), OWNER, checked)
     checked.close()
     assert memory() - before < 30 * MEGABYTE
     assert report.chats == size * MEGABYTE // 5_000
@@ -172,7 +184,7 @@ def test_a_file_is_never_held_in_memory_as_a_whole(database: Database, tmp_path:
 @on_sqlite
 def test_what_stands_in_a_table_of_what_was_sent_says_nothing_of_it(database: Database, tmp_path: Path) -> None:
     checked = taking.check(BytesIO(ours()), tmp_path, MEGABYTE)
-    taking.take(database, OWNER, checked)
+    taking.take(database, Files(tmp_path / "files"), OWNER, checked)
     checked.close()
     assert [len(row["key"]) for row in rows(database, submissions)] == [64]
 
@@ -180,7 +192,7 @@ def test_what_stands_in_a_table_of_what_was_sent_says_nothing_of_it(database: Da
 @on_sqlite
 def test_the_archive_is_a_zip_that_others_open(database: Database, tmp_path: Path) -> None:
     checked = taking.check(BytesIO(chats(30)), tmp_path, MEGABYTE)
-    taking.take(database, OWNER, checked)
+    taking.take(database, Files(tmp_path / "files"), OWNER, checked)
     checked.close()
     with ZipFile(BytesIO(b"".join(archive.pieces(database, Files(tmp_path / "files"), OWNER)))) as whole:
         assert whole.testzip() is None

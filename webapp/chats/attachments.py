@@ -1,7 +1,7 @@
 """The pictures of messages: a row here, and a file by the same id. The file comes first and goes last."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from itertools import islice
@@ -15,6 +15,7 @@ from . import owned
 from .files import Files
 from .records import Attachment, NotFound, Picture, Sent
 
+A_MESSAGE = 10
 OWNER_MEGABYTES = 1000
 MEGABYTE = 1_000_000
 UNUSED_SECONDS = 3600.0
@@ -26,26 +27,47 @@ class Full(Exception):
 
 
 @contextmanager
-def kept(database: Database, files: Files, pictures: Sequence[Picture]) -> Iterator[None]:
+def kept(database: Database, files: Files, pictures: Iterable[Picture]) -> Iterator[None]:
     """Their files are on the disk within, and afterwards those that a message has. Raises `Unwritable`."""
-    try:
+    with keeping(database, files) as keep:
         for picture in pictures:
-            files.put(picture.id, picture.content)
+            keep(picture)
         yield
+
+
+@contextmanager
+def keeping(database: Database, files: Files) -> Iterator[Callable[[Picture], None]]:
+    """As `kept`, for pictures that come one at a time."""
+    ids: list[str] = []
+
+    def keep(picture: Picture) -> None:
+        ids.append(picture.id)
+        files.put(picture.id, picture.content)
+
+    try:
+        yield keep
     finally:
-        _remove_unused(database, files, [picture.id for picture in pictures])
+        for names in _batches(ids):
+            _remove_unused(database, files, names)
 
 
 def add(connection: Connection, owner: str, sent: Sent, pictures: Sequence[Picture]) -> None:
     """Give them to a message of the owner's. Raises `Full`."""
-    if not pictures:
-        return
-    whose = dict(conversation_id=sent.conversation_id, message_id=sent.message_id, created_at=time())
-    for position, picture in enumerate(pictures):
-        size = dict(size=len(picture.content), width=picture.width, height=picture.height)
-        row = dict(id=picture.id, position=position, name=picture.name, kind=picture.kind)
-        connection.execute(insert(attachments).values(whose | row | size))
-    _check_room(connection, owner)
+    add_all(connection, owner, [attached(sent, position, picture) for position, picture in enumerate(pictures)])
+
+
+def attached(sent: Sent, position: int, picture: Picture) -> Attachment:
+    """What it is once it has been added."""
+    chat_id, message_id, size = sent.conversation_id, sent.message_id, len(picture.content)
+    of_picture = picture.name, picture.kind, size, picture.width, picture.height
+    return Attachment(picture.id, chat_id, message_id, position, *of_picture)
+
+
+def add_all(connection: Connection, owner: str, found: Sequence[Attachment]) -> None:
+    """Give each to its message of the owner's. Raises `Full`."""
+    if found:
+        connection.execute(insert(attachments), [vars(each) | dict(created_at=time()) for each in found])
+        _check_room(connection, owner)
 
 
 def copy(connection: Connection, files: Files, owner: str, conversation_id: str, messages: Mapping[str, str]) -> None:
@@ -95,6 +117,12 @@ def names(database: Database, conversation_id: str) -> dict[str, list[str]]:
     }
 
 
+def room(database: Database, owner: str) -> int:
+    """Bytes that the owner's pictures may still take."""
+    with database.read() as connection:
+        return int(OWNER_MEGABYTES * MEGABYTE) - _bytes_of(connection, owner)
+
+
 def ids_of(connection: Connection, owner: str) -> list[str]:
     """Whose files are to go once the rows have gone."""
     return list(connection.execute(select(attachments.c.id).where(_of(owner))).scalars())
@@ -107,10 +135,9 @@ def sweep(database: Database, files: Files) -> None:
 
 
 def _remove_unused(database: Database, files: Files, names: Sequence[str]) -> None:
-    if names:
-        with database.read() as connection:
-            used = set(connection.execute(select(attachments.c.id).where(attachments.c.id.in_(names))).scalars())
-        files.remove(name for name in names if name not in used)
+    with database.read() as connection:
+        used = set(connection.execute(select(attachments.c.id).where(attachments.c.id.in_(names))).scalars())
+    files.remove(name for name in names if name not in used)
 
 
 def _batches(ids: Iterable[str]) -> Iterator[list[str]]:

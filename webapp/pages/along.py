@@ -15,9 +15,11 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..chats import archive
+from ..chats.files import Unwritable
 from ..chats.imports import taking
 from ..chats.imports.found import Refused
-from ..chats.imports.taking import Checked, Report
+from ..chats.imports.reports import Report
+from ..chats.imports.taking import Checked
 from ..sentences import Sentence
 from ..settings import FORM_BYTES
 from ..web import signin, submit
@@ -69,8 +71,15 @@ def take() -> ResponseReturnValue:
         )
         return _page(sentence), HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     except Refused as error:
-        sentence = Sentence("Nothing was taken of this file. {why}.", why=str(error))
-        return _page(sentence), HTTPStatus.BAD_REQUEST
+        return _page(Sentence("Nothing was taken of this file. {why}.", why=str(error))), HTTPStatus.BAD_REQUEST
+    except Unwritable as error:
+        log.error("a picture of an import cannot be stored: %s", error)
+        sentence = Sentence(
+            "The server cannot store the rest of these pictures now: {why}. Tell its admin. What was taken is here; "
+            "the same file again brings the rest.",
+            why=str(error),
+        )
+        return _page(sentence), HTTPStatus.SERVICE_UNAVAILABLE
     except OSError as error:
         log.error("an import cannot be kept aside: %s", error.strerror)
         return _page(NO_ROOM), HTTPStatus.SERVICE_UNAVAILABLE
@@ -92,7 +101,8 @@ def _checked(stream: IO[bytes]) -> Checked:
     if disk_usage(settings.data).free < RESERVE_BYTES + settings.import_bytes:
         raise OSError(0, "its disk is nearly full")
     most = settings.import_bytes * TIMES_UNPACKED
-    return taking.check(stream, settings.data, most, settings.retention_days)
+    are_pictures_taken = settings.attachment_bytes > 0
+    return taking.check(stream, settings.data, most, settings.retention_days, are_pictures_taken=are_pictures_taken)
 
 
 def _taken(checked: Checked, submit_id: str) -> Report:
@@ -100,7 +110,7 @@ def _taken(checked: Checked, submit_id: str) -> Report:
     owner = signin.owner_for(submit_id, partial(limits.check, visitor.sender("")))
     with house().database.write() as connection:
         limits.admit_bytes(visitor.sender(owner), connection, checked.bytes, most)
-    return taking.take(house().database, owner, checked)
+    return taking.take(house().database, house().files, owner, checked)
 
 
 def _page(problem: str = "") -> str:

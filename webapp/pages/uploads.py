@@ -18,7 +18,6 @@ from . import fields, visitor
 from .house import house
 
 KEEP = "keep-"
-FILES_A_MESSAGE = 10
 NO_FILES = Sentence("No files are taken here: send the message without them.")
 TAKES_NONE = Sentence("This model takes no pictures; no other model here does: send the message without them.")
 BUSY = Sentence("The server has other pictures to read: send this again in a moment.")
@@ -70,7 +69,7 @@ def _kept(edits: str | None) -> Iterator[Picture]:
 
 def _uploads() -> list[Upload]:
     files, megabytes = _files(), house().settings.attachment_megabytes
-    if len(files) + len(keeps()) > FILES_A_MESSAGE:
+    if len(files) + len(keeps()) > attachments.A_MESSAGE:
         abort(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_many(len(files) + len(keeps())))
     if not files:
         return []
@@ -117,7 +116,7 @@ def _refuse(upload: Upload, reason: str) -> NoReturn:
 
 def _too_many(count: int) -> Sentence:
     return Sentence(
-        "These are {count} files; at most {most} are taken with one message.", count=count, most=FILES_A_MESSAGE
+        "These are {count} files; at most {most} are taken with one message.", count=count, most=attachments.A_MESSAGE
     )
 
 

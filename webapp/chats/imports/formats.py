@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from ...sentences import Sentence
 from ..instructions import Preset
-from . import chatgpt, librechat, openwebui, reading, tree, voichat
+from . import chatgpt, librechat, openwebui, tree, voichat
 from .found import Chat, Record, Refused
+from .reading import File
 
 
 class Format(Protocol):
@@ -40,9 +41,9 @@ class Found:
     title: str = ""
 
 
-def found(source: IO[bytes], most: int) -> Iterator[Found]:
+def found(file: File) -> Iterator[Found]:
     """All that is in the file. Raises `Refused`."""
-    for number, record in enumerate(reading.records(source, most), 1):
+    for number, record in enumerate(file.records(), 1):
         try:
             yield _found(record)
         except Refused as error:

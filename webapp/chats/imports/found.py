@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ..instructions import NOTHING, Instructions
 
@@ -35,6 +35,14 @@ class Turn:
     settled_at: float | None = None
 
 
+class Enclosed(NamedTuple):
+    """A picture of a message's, and what its file is called in the zip that holds the chat."""
+
+    message_id: str
+    name: str
+    file: str
+
+
 @dataclass(frozen=True)
 class Chat:
     """`current` is the message whose branch was shown; `left_out` counts what was not taken, by kind."""
@@ -46,4 +54,5 @@ class Chat:
     is_pinned: bool = False
     instructions: Instructions = NOTHING
     current: str = ""
+    pictures: list[Enclosed] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)

@@ -1,61 +1,63 @@
 """The records of a file of any size, one at a time: a JSON list, one JSON object, or a zip that holds such files."""
 
-import struct
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from pathlib import PurePosixPath
 from typing import IO, Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
-from zlib import error as ZlibError
 
 import ijson
 
 from ...sentences import Sentence
 from .found import Refused
+from .packed import BEGINNINGS, Packed
 
 RECORD_BYTES = 32_000_000  # of memory, roughly; a chat that is larger is left out
 TEXT_BYTES = 32_000_000  # of one text, all of which the parser holds
 OBJECT_BYTES = 64  # what a value costs besides its characters
 MOST_LEVELS = 20_000  # LibreChat writes each message two levels inside the one before
-DIRECTORY_BYTES = 16_000_000  # a zip's list of files, which is held in memory
 CHUNK_BYTES = 1 << 16
 
 MARK = b"\xef\xbb\xbf"  # that a text is UTF-8, as some editors write it
-ZIP, NO_FILES = b"PK\x03\x04", b"PK\x05\x06"
-END, END_BYTES, COMMENT_BYTES, LARGE = b"PK\x05\x06", 22, 65_535, b"PK\x06\x07"
 
 NO_JSON = Sentence("This is no file that Voichat can read: it is neither JSON nor a zip with JSON in it")
-BROKEN_ZIP = Sentence("The zip is broken")
 
 
-def records(source: IO[bytes], most: int) -> Iterator[Any]:
-    """Each value of a list, or the one that a file is; None in place of one that is too large.
+class File:
+    """It is open for as long as its source is. At most `most` bytes of it are read, unpacked."""
 
-    At most `most` bytes are read, unpacked. Raises `Refused`.
-    """
-    begins = source.read(4)
-    source.seek(0)
-    budget = _Budget(most)
-    if begins not in (ZIP, NO_FILES):
-        yield from _in_json(_Bounded(source, budget))
-        return
-    for archive, info in _files(source):
-        yield from _in_file(archive, info, budget)
+    def __init__(self, source: IO[bytes], most: int) -> None:
+        """Raises `Refused`."""
+        begins = source.read(4)
+        source.seek(0)
+        self._source = source
+        self._budget = _Budget(most)
+        self.packed = Packed(source) if begins in BEGINNINGS else None
+        """The zip, if it is one."""
 
+    def records(self) -> Iterator[Any]:
+        """Each value of a list, or the one that a file is; None in place of one that is too large. Raises `Refused`."""
+        if self.packed is None:
+            yield from _in_json(_Bounded(self._source, self._budget))
+            return
+        for name in self.packed.names(".json"):
+            with self.packed.opened(name) as opened:
+                yield from _in_json(_Bounded(opened, self._budget))
 
-def _in_file(archive: ZipFile, info: ZipInfo, budget: "_Budget") -> Iterator[Any]:
-    try:
-        with archive.open(info) as opened:
-            yield from _in_json(_Bounded(opened, budget))
-    except (BadZipFile, ZlibError, EOFError, NotImplementedError, RuntimeError, OSError):
-        raise Refused(BROKEN_ZIP) from None
+    def spend(self, count: int) -> None:
+        """So many bytes are going to be read besides. Raises `Refused`."""
+        self._budget.spend(count)
 
 
 class _Budget:
     """Bytes that may still be read of all files together."""
 
     def __init__(self, most: int) -> None:
-        self.most = self.left = most
+        self._most = self._left = most
+
+    def spend(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            megabytes = self._most // 1_000_000
+            raise Refused(Sentence("It holds more than {most} MB, which is the most that is read", most=megabytes))
 
 
 class _Bounded:
@@ -68,10 +70,7 @@ class _Bounded:
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:
         data = self._source.read(size)
-        self._budget.left -= len(data)
-        if self._budget.left < 0:
-            megabytes = self._budget.most // 1_000_000
-            raise Refused(Sentence("It holds more than {most} MB, which is the most that is read", most=megabytes))
+        self._budget.spend(len(data))
         self.without_event += len(data)
         if self.without_event > TEXT_BYTES:
             raise Refused(Sentence("It holds a text of more than {most} MB", most=TEXT_BYTES // 1_000_000))
@@ -79,47 +78,6 @@ class _Bounded:
             self._is_first = False
             return data.removeprefix(MARK)
         return data
-
-
-def _files(source: IO[bytes]) -> Iterator[tuple[ZipFile, ZipInfo]]:
-    """Those that end in .json, by name. Nothing is ever unpacked to the disk."""
-    _check_directory(source)
-    try:
-        archive = ZipFile(source)
-    except (BadZipFile, ValueError, NotImplementedError, struct.error, OSError):
-        raise Refused(BROKEN_ZIP) from None
-    infos = sorted(archive.infolist(), key=lambda info: info.filename)
-    if len({info.filename for info in infos}) < len(infos):
-        raise Refused(Sentence("The zip holds two files of one name"))
-    for info in infos:
-        _check(info)
-    for info in infos:
-        if info.filename.endswith(".json"):
-            yield archive, info
-
-
-def _check(info: ZipInfo) -> None:
-    path = PurePosixPath(info.orig_filename.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or "\0" in info.orig_filename:
-        raise Refused(Sentence("The zip holds a file whose name leads out of its folder"))
-    if info.flag_bits & 1:
-        raise Refused(Sentence("The zip is encrypted: unpack it, and pack it again without a password"))
-    if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        raise Refused(
-            Sentence("The zip is packed in a way that Voichat does not read: pack it again as an ordinary zip")
-        )
-
-
-def _check_directory(source: IO[bytes]) -> None:
-    """Before Python's own reader takes all of it into memory."""
-    size = source.seek(0, 2)
-    tail = source.seek(max(0, size - END_BYTES - COMMENT_BYTES))
-    end = (last := source.read(size - tail)).rfind(END)
-    if end < 0 or len(last) - end < END_BYTES:
-        raise Refused(BROKEN_ZIP)
-    if LARGE in last[max(0, end - 20) : end] or struct.unpack_from("<I", last, end + 12)[0] > DIRECTORY_BYTES:
-        raise Refused(Sentence("The zip holds too many files"))
-    source.seek(0)
 
 
 def _in_json(source: _Bounded) -> Iterator[Any]:

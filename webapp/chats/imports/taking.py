@@ -2,100 +2,80 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from hashlib import sha256
-from itertools import islice
+from dataclasses import asdict
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryFile
-from time import sleep, time
-from typing import IO, Any
+from time import monotonic, time
+from typing import IO
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection
 
-from ...db import Database, conversations, messages, submissions
+from ...db import Database
 from ...sentences import Sentence, plural
-from .. import history, lists, owned, presets
+from .. import presets
+from ..files import Files
 from ..instructions import Preset
 from ..text import title
-from . import formats
+from . import adding, formats, pictured
+from .adding import Kept, New, Wanted
 from .found import Chat, Refused
+from .reading import File
+from .reports import Report
 
-TITLES = 5
 BATCH_MESSAGES = 200
 BATCH_BYTES = 2_000_000
-LEAST_PAUSE_SECONDS = 0.002
-IDS_AT_ONCE = 500
 DAY = 86400.0
-NOTHING_KNOWN = Sentence("No chats were found in it")
 TOO_MANY_PRESETS = Sentence("presets beyond the {most} that one person may have", most=presets.MOST)
-
-
-@dataclass
-class LeftOut:
-    count: int = 0
-    titles: list[str] = field(default_factory=list)
-
-    def add(self, count: int, title: str) -> None:
-        self.count += count
-        if title and title not in self.titles and len(self.titles) < TITLES:
-            self.titles.append(title)
-
-
-@dataclass
-class Report:
-    """What was taken, what was there already, and what was left out and why."""
-
-    products: list[str] = field(default_factory=list)
-    chats: int = 0
-    messages: int = 0
-    chats_there: int = 0
-    presets: int = 0
-    presets_there: int = 0
-    left_out: dict[str, LeftOut] = field(default_factory=dict)
-
-    def leave_out(self, why: str, title: str = "", count: int = 1) -> None:
-        self.left_out.setdefault(why, LeftOut()).add(count, title)
+LATER = Sentence("chats with pictures, which take long to read: import the same file again to take more of them")
+NOTHING_KNOWN = Sentence("No chats were found in it")
 
 
 class Checked:
-    """All that is taken of a file, kept in a file without a name until it is closed."""
+    """All that is taken of a file but its pictures, kept in a file without a name until it is closed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, file: File, folder: Path) -> None:
+        self.file = file
         self.report = Report()
         self.presets: list[Preset] = []
         self.bytes = 0
-        self._file = TemporaryFile(dir=folder)  # noqa: SIM115  closed by `close`
+        self._aside = TemporaryFile(dir=folder)  # noqa: SIM115  closed by `close`
 
     def close(self) -> None:
-        self._file.close()
+        self._aside.close()
 
-    def add(self, chat: Chat) -> None:
-        """Its turns by place instead of by id: so the same chat is the same line, whoever has exported it."""
+    def add(self, chat: Chat, pictures: Sequence[Wanted]) -> None:
+        """Its turns by place instead of by id: so the same chat is the same line, whoever has exported it.
+
+        Its pictures are not in that line: a chat is the same without them.
+        """
         places = {turn.id: place for place, turn in enumerate(chat.turns)}
         turns = [asdict(turn) | {"id": "", "parent_id": places.get(turn.parent_id or "")} for turn in chat.turns]
         told = {"told": asdict(chat.instructions), "turns": turns}
         times = _times(chat) | {"is_pinned": chat.is_pinned}
         line = json.dumps({"title": _title(chat)} | times | told, sort_keys=True).encode()
-        for part in (line, json.dumps(list(places)).encode()):
-            self.bytes += self._file.write(part + b"\n")
+        for part in (line, json.dumps([_title(chat), [turn.id for turn in chat.turns], pictures]).encode()):
+            self.bytes += self._aside.write(part + b"\n")
+        self.bytes += sum(picture.size for picture in pictures)
 
-    def chats(self) -> Iterator[tuple[bytes, list[str]]]:
-        """Each chat as a line, and the ids of its messages."""
-        self._file.seek(0)
-        for line in self._file:
-            yield line, json.loads(next(self._file))
+    def chats(self) -> Iterator[Kept]:
+        self._aside.seek(0)
+        for line in self._aside:
+            title_, ids, pictures = json.loads(next(self._aside))
+            yield Kept(line, title_, ids, [Wanted(*picture) for picture in pictures])
 
 
-def check(source: IO[bytes], folder: Path, most: int, days: int | None = None) -> Checked:
+def check(
+    source: IO[bytes], folder: Path, most: int, days: int | None = None, *, are_pictures_taken: bool = True
+) -> Checked:
     """At most `most` bytes are read. Chats that were last written to more than `days` ago are left out.
 
-    Raises `Refused`, and then nothing is kept.
+    The source stays open until its chats were taken. Raises `Refused`, and then nothing is kept.
     """
-    checked = Checked(folder)
+    checked = Checked(File(source, most), folder)
     try:
-        for found in formats.found(source, most):
-            _note(checked, found, days)
+        for found in formats.found(checked.file):
+            _note(checked, found, days, are_pictures_taken=are_pictures_taken)
         if not checked.report.products:
             raise Refused(NOTHING_KNOWN)
     except BaseException:
@@ -104,26 +84,18 @@ def check(source: IO[bytes], folder: Path, most: int, days: int | None = None) -
     return checked
 
 
-def take(database: Database, owner: str, checked: Checked) -> Report:
+def take(database: Database, files: Files, owner: str, checked: Checked) -> Report:
     """Add what is not there yet, a few chats in a transaction, and let others write in between.
 
-    Cut short, it is finished by the same import again.
+    Cut short, it is finished by the same import again. Raises `Unwritable`.
     """
-    report = checked.report
-    chats = checked.chats()
-    while batch := list(_batch(chats)):
-        began = time()
-        with database.write() as connection:
-            for line, ids in batch:
-                count = _add(database, connection, owner, line, ids)
-                report.chats, report.messages = report.chats + (count > 0), report.messages + count
-                report.chats_there += count == 0
-        sleep(max(time() - began, LEAST_PAUSE_SECONDS))
-    _add_presets(database, owner, checked.presets, report)
-    return report
+    _add_chats(database, owner, (chat for chat in checked.chats() if not chat.pictures), checked.report)
+    _add_presets(database, owner, checked.presets, checked.report)
+    _add_pictured(database, files, owner, checked)
+    return checked.report
 
 
-def _note(checked: Checked, found: formats.Found, days: int | None) -> None:
+def _note(checked: Checked, found: formats.Found, days: int | None, *, are_pictures_taken: bool) -> None:
     report = checked.report
     if found.product and found.product not in report.products:
         report.products.append(found.product)
@@ -133,8 +105,9 @@ def _note(checked: Checked, found: formats.Found, days: int | None) -> None:
     if found.chat and days is not None and (_times(found.chat)["updated_at"] or inf) < time() - days * DAY:
         report.leave_out(_too_old(days), _title(found.chat))
     elif found.chat:
-        checked.add(found.chat)
-        for kind, count in found.chat.left_out.items():
+        pictures, left_out = pictured.chosen(found.chat, checked.file, are_taken=are_pictures_taken)
+        checked.add(found.chat, pictures)
+        for kind, count in (found.chat.left_out + left_out).items():
             report.leave_out(kind, _title(found.chat), count)
 
 
@@ -157,62 +130,37 @@ def _times(chat: Chat) -> dict[str, float | None]:
     return {"created_at": began, "updated_at": chat.updated_at or max(said, default=began)}
 
 
-def _batch(chats: Iterator[tuple[bytes, list[str]]]) -> Iterator[tuple[bytes, list[str]]]:
-    messages_, size = 0, 0
-    for line, ids in chats:
-        yield line, ids
-        messages_, size = messages_ + len(ids), size + len(line)
-        if messages_ >= BATCH_MESSAGES or size >= BATCH_BYTES:
+def _add_chats(database: Database, owner: str, chats: Iterator[Kept], report: Report) -> None:
+    while batch := list(_batch(chats)):
+        with adding.transaction(database) as connection:
+            counts = [adding.add(database, connection, owner, chat, New.of(chat)) for chat in batch]
+        for count in counts:
+            report.take(count)
+
+
+def _batch(chats: Iterator[Kept]) -> Iterator[Kept]:
+    messages, size = 0, 0
+    for chat in chats:
+        yield chat
+        messages, size = messages + len(chat.ids), size + len(chat.line)
+        if messages >= BATCH_MESSAGES or size >= BATCH_BYTES:
             return
 
 
-def _add(database: Database, connection: Connection, owner: str, line: bytes, ids: Sequence[str]) -> int:
-    """How many messages were added: none if the chat is there."""
-    key, first = sha256(f"{owner} import ".encode() + line).hexdigest(), history.new_id()
-    if _are_there(connection, owner, ids):
-        return 0
-    row = dict(key=key, message_id=first, created_at=time())
-    if not database.insert_once(connection, submissions, row):
-        before = connection.execute(select(submissions.c.message_id).where(submissions.c.key == key).with_for_update())
-        if _are_there(connection, owner, [before.scalar_one()]):
-            return 0
-        connection.execute(update(submissions).where(submissions.c.key == key).values(message_id=first))
-    chat = json.loads(line)
-    conversation_id = history.new_id()
-    is_pinned = chat["is_pinned"] and lists.count_pinned(connection, owner) < lists.MOST_PINNED
-    connection.execute(insert(conversations).values(_conversation(conversation_id, owner, chat, is_pinned=is_pinned)))
-    connection.execute(insert(messages), list(_rows(conversation_id, first, chat)))
-    return len(chat["turns"])
-
-
-def _are_there(connection: Connection, owner: str, ids: Sequence[str]) -> bool:
-    """Whether all of these are messages of the owner's."""
-    left = iter(ids)
-    while batch := list(islice(left, IDS_AT_ONCE)):
-        theirs = select(func.count()).select_from(messages).join(conversations)
-        query = theirs.where(owned.listed(owner), messages.c.id.in_(batch))
-        if connection.execute(query).scalar_one() < len(batch):
-            return False
-    return True
-
-
-def _conversation(conversation_id: str, owner: str, chat: dict[str, Any], *, is_pinned: bool) -> dict[str, Any]:
-    now, turns, told = time(), chat["turns"], dict(chat["told"])
-    began = min(chat["created_at"] or now, now)
-    times = dict(created_at=began, updated_at=min(chat["updated_at"] or began, now))
-    named = dict(id=conversation_id, owner_id=owner, title=chat["title"], model=turns[-1]["model"])
-    pinned = dict(pinned_at=times["updated_at"] if is_pinned else None)
-    return named | times | pinned | dict(last_seq=len(turns)) | told
-
-
-def _rows(conversation_id: str, first: str, chat: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    ids = [first, *(history.new_id() for _ in chat["turns"][1:])]
-    unknown = chat["created_at"] or time()
-    for place, turn in enumerate(chat["turns"]):
-        parent = None if turn["parent_id"] is None else ids[turn["parent_id"]]
-        created = turn["created_at"] or unknown
-        written = dict(created_at=created, settled_at=turn["settled_at"] or created, html="", renderer=0, attempt=0)
-        yield turn | written | dict(id=ids[place], conversation_id=conversation_id, parent_id=parent, seq=place + 1)
+def _add_pictured(database: Database, files: Files, owner: str, checked: Checked) -> None:
+    """One after the other, until they have taken too long."""
+    report, left = checked.report, pictured.SECONDS
+    for chat in checked.chats():
+        if not chat.pictures:
+            continue
+        began = monotonic()
+        if adding.is_there(database, owner, chat):
+            report.chats_there += 1
+        elif left > 0:
+            pictured.add(database, files, owner, chat, checked.file, report)
+            left -= monotonic() - began
+        else:
+            report.leave_out(LATER, chat.title)
 
 
 def _add_presets(database: Database, owner: str, found: Sequence[Preset], report: Report) -> None:

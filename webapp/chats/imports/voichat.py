@@ -1,19 +1,17 @@
 """A chat as Voichat exports it, version 1, and the presets of an archive."""
 
-from collections import Counter
-
 from ...sentences import Sentence
 from ..instructions import Instructions, Preset
 from ..text import title
+from ..textfiles import safe_name
 from . import values
-from .found import Chat, Record, Refused, Turn
+from .found import Chat, Enclosed, Record, Refused, Turn
 
 NAME = "Voichat"
 CHAT, PRESETS, ARCHIVE = "voichat-chat", "voichat-presets", "voichat-archive"
 VERSION = 1
 STATES = {"complete", "stopped", "interrupted", "failed"}
 UNFINISHED = {"waiting", "live"}
-PICTURES = Sentence("pictures, which stay in the zip")
 UNFINISHED_PROBLEM = Sentence("This reply was not finished when the file was made.")
 
 
@@ -31,7 +29,7 @@ def chat(record: Record) -> Chat:
         values.moment(record, "updated_at"),
         is_pinned=record.get("is_pinned") is True,
         instructions=values.instructions(told, values.text(told, "system")),
-        left_out=Counter({PICTURES: len(values.list_(record, "pictures"))}),
+        pictures=[_picture(picture) for picture in values.objects(record, "pictures")],
     )
 
 
@@ -68,6 +66,11 @@ def _turn(message: Record) -> Turn:
         values.moment(message, "created_at"),
         values.moment(message, "settled_at"),
     )
+
+
+def _picture(found: Record) -> Enclosed:
+    name = safe_name(values.short(found, "name"))
+    return Enclosed(values.short(found, "message_id"), name, values.short(found, "file"))
 
 
 def _preset(found: Record) -> Preset:
