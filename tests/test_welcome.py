@@ -46,8 +46,3 @@ def test_once_a_model_is_connected_the_page_is_only_a_form(alice: Person) -> Non
     assert "What is on your mind?" in page
     assert "Guide" not in page
     assert questions(page) == []
-
-
-@FRESH
-def test_it_stays_light(alice: Person) -> None:
-    assert len(alice.get("/").data) < 3500

@@ -22,8 +22,8 @@ blueprint = Blueprint("site", __name__)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    app.jinja_env.globals.update(place=settings.name, notice=settings.notice, notice_url=settings.notice_url)
-    app.jinja_env.globals.update(icon=ICON)
+    told = {"site_notice": settings.notice, "site_notice_url": settings.notice_url}
+    app.jinja_env.globals.update(site_name=settings.name, site_icon=ICON, **told)
     app.register_blueprint(blueprint)
 
 
