@@ -57,7 +57,7 @@ def on_disk(tmp_path: Path) -> list[str]:
 
 
 def left_out(report: str) -> list[str]:
-    return [" ".join(found.split()) for found in re.findall(r"<li>\s+(\d+ ×[^<]*?)(?::\s|\s+</li>)", report)]
+    return [" ".join(found.split()) for found in re.findall(r"<li>\s+(\d+ ×[^<]*?)(?::\s+“|\s+</li>)", report)]
 
 
 # What is taken

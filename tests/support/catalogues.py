@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "translations"
 KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
     "_": None,
+    "gettext": None,
     "ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
     "Sentence": None,
     "plural": (1, 2),
     "told": ((1, "c"), 2),

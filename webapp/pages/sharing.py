@@ -91,7 +91,7 @@ def _wish(chat: Conversation, sent: Form) -> Wish:
     """Aborts with 400, 409 or 413 and a sentence."""
     if chat.is_temporary:
         abort(HTTPStatus.CONFLICT, TEMPORARY)
-    fields.limit(Sentence("The name"), sent.name, shares.NAME_CHARACTERS)
+    fields.limit(Sentence("Your name"), sent.name, shares.NAME_CHARACTERS)
     if sent.kind not in ("", AS_IT_STANDS, AS_IT_GOES_ON) or sent.ends not in PERIODS:
         abort(HTTPStatus.BAD_REQUEST, Sentence("Pick what readers see, and when the link ends, from what is offered."))
     ends = _day(sent.day) or PERIODS[sent.ends]

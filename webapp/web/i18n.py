@@ -53,6 +53,7 @@ def init_app(app: Flask, folder: Path) -> None:
         lambda text: language().catalogue.gettext(text),
         lambda one, many, number: language().catalogue.ngettext(one, many, number),
         newstyle=True,
+        pgettext=lambda context, text: language().catalogue.pgettext(context, text),
     )
     app.after_request(_note)
 

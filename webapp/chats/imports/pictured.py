@@ -26,7 +26,7 @@ TOO_MANY = Sentence("pictures beyond the {most} that one message may have", most
 MISSING = Sentence("pictures whose file is not in the zip")
 TOO_LARGE = Sentence("pictures of more than {most} MB", most=MEGABYTES)
 BROKEN = Sentence("pictures that are damaged, have too many pixels, or are none")
-SLOW = Sentence("pictures beyond those that can be read in {most} seconds", most=f"{SECONDS:.0f}")
+SLOW = Sentence("pictures beyond those that can be read in {most} seconds", most=int(SECONDS))
 FULL = Sentence(
     "pictures, for which there is no room in the {most} MB that one person may keep", most=attachments.OWNER_MEGABYTES
 )
