@@ -104,7 +104,7 @@ def test_an_icon_takes_no_request(alice: Person) -> None:
 
 def test_the_bar_of_the_browser_has_the_colour_of_the_page(alice: Person) -> None:
     tokens = (STATIC / "css" / "tokens.css").read_text()
-    light, dark = re.findall(r"--paper: (#\w{6})", tokens)
+    [(light, dark)] = re.findall(r"--paper: light-dark\((#\w{6}), (#\w{6})\)", tokens)
     assert re.findall(r'<meta name="theme-color" content="(#\w{6})"( media)?', head(alice)) == [
         (dark, " media"),
         (light, ""),

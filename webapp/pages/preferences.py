@@ -7,7 +7,7 @@ from flask import Blueprint, Flask, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from ..sentences import Sentence
-from ..web import i18n, sessions, submit
+from ..web import i18n, sessions, signin, submit
 from . import composer, fields, visitor
 from .house import house
 
@@ -24,8 +24,15 @@ def init_app(app: Flask) -> None:
 
 @blueprint.get("/settings")
 def show() -> str:
-    is_saved = "saved" in request.args
-    return render_template("preferences.html", choices=_choices(), submit_id=submit.new_id(), is_saved=is_saved)
+    owner = signin.owner()
+    return render_template(
+        "preferences.html",
+        choices=_choices(),
+        submit_id=submit.new_id(),
+        is_saved="saved" in request.args,
+        has_history=owner is not None,
+        has_chats_from_before=sessions.owner() not in (None, owner),
+    )
 
 
 @blueprint.post("/settings")
