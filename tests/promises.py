@@ -246,8 +246,8 @@ BREAKS = {
     ),
     "test_imported_pictures::a_picture_is_written_anew_as_one_that_is_sent": Break(
         "webapp/chats/imports/pictured.py",
-        "pictures.picture(wanted.name, _content(wanted, file))",
-        'Picture(wanted.name, "image/jpeg", _content(wanted, file), 2048, 14)',
+        "pictures.picture(wanted.name, _content(wanted, packed))",
+        'Picture(wanted.name, "image/jpeg", _content(wanted, packed), 2048, 14)',
     ),
     "test_imports::a_person_fills_no_disk": Break(
         "webapp/pages/along.py", "limits.admit_bytes(visitor.sender(owner), connection, checked.bytes, most)", "pass"

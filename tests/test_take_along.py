@@ -12,6 +12,7 @@ from threading import Thread
 from zipfile import ZipFile
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from tests.support.databases import count, rows
@@ -179,6 +180,27 @@ def test_a_file_is_never_held_in_memory_as_a_whole(database: Database, tmp_path:
     before = memory()
     assert max(map(len, archive.pieces(database, Files(tmp_path / "files"), OWNER))) < MEGABYTE + 100 * report.chats
     assert memory() - before < 10 * MEGABYTE + 2_000 * report.chats  # a zip ends with the list of its files
+
+
+@pytest.mark.long
+@on_sqlite
+def test_pictures_are_held_in_memory_one_at_a_time(database: Database, tmp_path: Path) -> None:
+    photograph = BytesIO()
+    Image.effect_noise((512, 384), 60).resize((2048, 1536)).convert("RGB").save(photograph, "JPEG", quality=88)
+    said = [turn(n, n - 1 if n else None, ("user", "assistant")[n % 2]) for n in range(50)]
+    pictures = [{"message_id": said[n // 10 * 2]["id"], "name": "a", "file": f"{n}.jpg"} for n in range(250)]
+    with ZipFile(tmp_path / "all.zip", "w") as whole:
+        whole.writestr("a.json", ours(*said, pictures=pictures))
+        for picture in pictures:
+            whole.writestr(picture["file"], photograph.getvalue())
+    assert (tmp_path / "all.zip").stat().st_size > 200 * MEGABYTE
+    before = memory()
+    with (tmp_path / "all.zip").open("rb") as source:
+        checked = taking.check(source, tmp_path, 10**9)
+        report = taking.take(database, Files(tmp_path / "files"), OWNER, checked)
+    checked.close()
+    assert report.pictures == 250
+    assert memory() - before < 100 * MEGABYTE
 
 
 @on_sqlite

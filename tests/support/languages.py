@@ -5,14 +5,17 @@ from gettext import NullTranslations
 
 from webapp.web.i18n import Language
 
-WORD = re.compile(r"[A-Za-z]+(?![^{]*\})")
+PLACE_OR_WORD = re.compile(r"(%\(\w+\)s|\{\w*\}|<[^>]*>)|[A-Za-z]+")
 FOREIGN = re.compile(r"“[^”]*”|\(\d{3}[^)]*\)")
 """An upstream's own words, and HTTP's name of a status."""
 
 
 class _Elsewhere(NullTranslations):
     def gettext(self, message: str) -> str:
-        return WORD.sub("ж", message)
+        return PLACE_OR_WORD.sub(lambda found: found[1] or "ж", message)
+
+    def pgettext(self, _context: str, message: str) -> str:
+        return self.gettext(message)
 
     def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
         return self.gettext(msgid1 if n == 1 else msgid2)

@@ -42,8 +42,7 @@ class Language:
 
 
 def init_app(app: Flask, folder: Path) -> None:
-    found = {path.stem: _language(path.stem, _catalogue(path)) for path in sorted(folder.glob("*.po"))}
-    app.extensions["languages"] = {ENGLISH: _language(ENGLISH, NullTranslations())} | found
+    app.extensions["languages"] = {ENGLISH: _language(ENGLISH, NullTranslations())} | found(folder)
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.jinja_env.finalize = say
@@ -56,6 +55,11 @@ def init_app(app: Flask, folder: Path) -> None:
         pgettext=lambda context, text: language().catalogue.pgettext(context, text),
     )
     app.after_request(_note)
+
+
+def found(folder: Path) -> dict[str, Language]:
+    """By code, those of the catalogues there."""
+    return {path.stem: _language(path.stem, _catalogue(path)) for path in sorted(folder.glob("*.po"))}
 
 
 def languages() -> dict[str, Language]:
@@ -75,8 +79,10 @@ def say(value: Any) -> Any:
 
 
 def _code() -> str:
-    chosen = sessions.preferred("language")
-    return chosen if chosen in languages() else request.accept_languages.best_match(languages(), ENGLISH)
+    """The first that there is; `en-GB` is content with `en` (RFC 4647, lookup)."""
+    asked = [tag for tag, quality in request.accept_languages if quality]
+    wanted = (code for tag in (sessions.preferred("language"), *asked) for code in (tag, tag.partition("-")[0]))
+    return next((code for code in wanted if code in languages()), ENGLISH)
 
 
 def _language(code: str, catalogue: NullTranslations) -> Language:

@@ -61,7 +61,9 @@ def prefer(submit_id: str, choices: Mapping[str, str], admit: Admit) -> None:
     if not current().sid:
         _interface().begin(current(), submit_id, {}, admit)
     for name, choice in choices.items():
-        current()[name] = choice or None
+        current().pop(name, None)
+        if choice:
+            current()[name] = choice
 
 
 def current() -> "Session":

@@ -13,6 +13,7 @@ from ..records import Attachment, Picture, Sent
 from . import adding
 from .adding import LEAST_PAUSE_SECONDS, Kept, New, Wanted
 from .found import Chat, Enclosed, Refused
+from .packed import Packed
 from .reading import File
 from .reports import Report
 
@@ -50,7 +51,7 @@ def chosen(chat: Chat, file: File, *, are_taken: bool) -> tuple[list[Wanted], Co
     return found, left_out
 
 
-def add(database: Database, files: Files, owner: str, chat: Kept, file: File, report: Report) -> None:
+def add(database: Database, files: Files, owner: str, chat: Kept, packed: Packed, report: Report) -> None:
     """The chat and its pictures, in one transaction. Where they find no room it is taken without them.
 
     Raises `Unwritable`.
@@ -58,7 +59,7 @@ def add(database: Database, files: Files, owner: str, chat: Kept, file: File, re
     new = New.of(chat)
     with attachments.keeping(database, files) as keep:
         try:
-            found, left_out = _read(chat, file, new, keep, attachments.room(database, owner))
+            found, left_out = _read(chat, packed, new, keep, attachments.room(database, owner))
             count = _added(database, owner, chat, new, found)
         except attachments.Full:
             found, left_out = [], Counter({FULL: len(chat.pictures)})
@@ -83,13 +84,13 @@ def _wanted(picture: Enclosed, places: Mapping[str, int], numbers: Counter[int],
 
 
 def _read(
-    chat: Kept, file: File, new: New, keep: Callable[[Picture], None], room: int
+    chat: Kept, packed: Packed, new: New, keep: Callable[[Picture], None], room: int
 ) -> tuple[list[Attachment], Counter[str]]:
     """Those that are kept, one at a time, and why the others are not. Raises `Full` and `Unwritable`."""
     found, left_out, positions = [], Counter[str](), Counter[int]()
     until = monotonic() + SECONDS
     for wanted in chat.pictures:
-        picture = _picture(wanted, file, until)
+        picture = _picture(wanted, packed, until)
         if isinstance(picture, str):
             left_out[picture] += 1
             continue
@@ -103,12 +104,12 @@ def _read(
     return found, left_out
 
 
-def _picture(wanted: Wanted, file: File, until: float) -> Picture | str:
+def _picture(wanted: Wanted, packed: Packed, until: float) -> Picture | str:
     """Or why there is none."""
     while monotonic() < until:
         sleep(LEAST_PAUSE_SECONDS)  # who sends a picture meanwhile gets a turn
         try:
-            return pictures.picture(wanted.name, _content(wanted, file))
+            return pictures.picture(wanted.name, _content(wanted, packed))
         except (Refused, Unreadable):
             return BROKEN
         except Busy:
@@ -116,11 +117,9 @@ def _picture(wanted: Wanted, file: File, until: float) -> Picture | str:
     return SLOW
 
 
-def _content(wanted: Wanted, file: File) -> bytes:
+def _content(wanted: Wanted, packed: Packed) -> bytes:
     """Raises `Refused` and `Unreadable`."""
-    if file.packed is None:
-        raise Unreadable
-    with file.packed.opened(wanted.file) as opened:
+    with packed.opened(wanted.file) as opened:
         content = opened.read()
     if not pictures.is_picture(content):
         raise Unreadable

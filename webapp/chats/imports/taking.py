@@ -149,15 +149,15 @@ def _batch(chats: Iterator[Kept]) -> Iterator[Kept]:
 
 def _add_pictured(database: Database, files: Files, owner: str, checked: Checked) -> None:
     """One after the other, until they have taken too long."""
-    report, left = checked.report, pictured.SECONDS
+    report, packed, left = checked.report, checked.file.packed, pictured.SECONDS
     for chat in checked.chats():
-        if not chat.pictures:
+        if not chat.pictures or packed is None:
             continue
         began = monotonic()
         if adding.is_there(database, owner, chat):
             report.chats_there += 1
         elif left > 0:
-            pictured.add(database, files, owner, chat, checked.file, report)
+            pictured.add(database, files, owner, chat, packed, report)
             left -= monotonic() - began
         else:
             report.leave_out(LATER, chat.title)
