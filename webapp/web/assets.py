@@ -17,21 +17,22 @@ STATIC = ROOT / "static"
 FOR_EVER = "public, max-age=31536000, immutable"
 
 STYLES = (
+    *("tokens", "base", "bar", "sidebar", "notice", "forms", "composer", "beginning", "welcome", "menu", "chat"),
     *(
-        "tokens",
-        "base",
-        "bar",
-        "sidebar",
-        "notice",
-        "forms",
-        "composer",
-        "beginning",
-        "welcome",
-        "menu",
-        "chat",
         "message",
+        "text",
+        "reasoning",
+        "live",
+        "tools",
+        "comfort",
+        "lists",
+        "shares",
+        "search",
+        "code",
+        "odd",
+        "phone",
+        "print",
     ),
-    *("text", "reasoning", "live", "tools", "comfort", "lists", "shares", "search", "code", "odd", "phone", "print"),
 )
 """The files of `static/css` in the order of the cascade: `style.css` is all of them."""
 
@@ -59,7 +60,7 @@ class Asset:
 def init_app(app: Flask) -> None:
     """Gives `url_for("static", filename="js/some.js")` the version of the file, and answers from memory."""
     app.extensions["assets"] = assets = dict(_read())
-    versions = {name: asset.version for name, asset in assets.items()}
+    versions = {name: each.version for name, each in assets.items()}
 
     @app.url_defaults
     def add_version(endpoint: str, values: dict[str, Any]) -> None:
