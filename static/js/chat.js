@@ -64,9 +64,9 @@ function copyButton(label, words) {
 }
 
 async function copy(words) {
-  if (!navigator.clipboard) return copyFromField(await words) // on plain http
+  if (!window.ClipboardItem) return copyFromField(await words) // there is none on plain http
   const blob = words.then((text) => new Blob([text], { type: "text/plain" }))
-  return navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]) // Safari wants it before the words are there
+  return navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]) // Safari lets nobody write after a wait
 }
 
 function copyFromField(words) {

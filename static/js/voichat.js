@@ -1,8 +1,8 @@
 // Comfort on every page. Nothing here is needed: without it the same forms and links do the same.
 
-// Enter sends, and Shift+Enter makes a line. Where fingers type on glass, Enter makes a line, and Ctrl+Enter sends.
+// Enter sends, and Shift+Enter makes a line. On a touch screen Enter makes a line, and Ctrl+Enter sends.
 
-const isGlass = matchMedia("(hover: none) and (pointer: coarse)")
+const touchScreen = matchMedia("(hover: none) and (pointer: coarse)")
 
 addEventListener("keydown", (event) => {
   if (!isMessage(event.target) || !sends(event)) return
@@ -16,7 +16,7 @@ function isMessage(field) {
 
 function sends(event) {
   if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return false
-  return event.ctrlKey || event.metaKey || !isGlass.matches
+  return event.ctrlKey || event.metaKey || !touchScreen.matches
 }
 
 function isComposing(event) {
@@ -43,35 +43,34 @@ addEventListener("submit", ({ target: form }) => {
   if (/\/(logout|forget|erase)$/.test(form.action)) sessionStorage.removeItem("voichat")
 })
 
-whenThere("#composer [name=message]", ({ form }) => bringBack(form))
-
 addEventListener("pageshow", ({ persisted }) => {
-  const form = document.querySelector("#composer")
-  if (!persisted || !form) return
-  if (isOurs(form.elements.message)) form.elements.message.value = ""
-  bringBack(form)
+  const message = document.querySelector("#composer [name=message]")
+  if (!persisted || !message) return
+  if (message.autocomplete === "off") message.value = ""
+  bringBack(message)
 })
 
-function bringBack(form) {
-  settleSending(form)
-  const { message } = form.elements, draft = kept().drafts[draftOf(form)]
+whenThere("#composer [name=message]", bringBack)
+
+function bringBack(message) {
+  settleSending(message.form)
+  const draft = kept().drafts[draftOf(message.form)]
   if (message.value || !draft) return
   message.value = draft
-  message.autocomplete = "off"
+  letBrowserForget(message)
   grow(message)
 }
 
 function keepDraft(form) {
-  const { message } = form.elements, words = isTemporary(form) ? undefined : message.value || undefined
-  message.autocomplete = "on" // too much for the storage: the browser may remember it
+  const { message } = form.elements
+  const words = isTemporary(form) ? undefined : message.value || undefined
+  message.autocomplete = "on" // the browser's own memory, for what is not kept here
   change(({ drafts }) => { drafts[draftOf(form)] = words })
-  if (words) message.autocomplete = "off"
+  if (words) letBrowserForget(message)
 }
 
-// The browser is to remember nothing that is kept here: it would bring the words back when they were sent
-
-function isOurs(message) {
-  return message.autocomplete === "off"
+function letBrowserForget(message) {
+  message.autocomplete = "off" // or else Back fills in words that were sent
 }
 
 function noteSending(form) {
