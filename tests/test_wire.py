@@ -30,7 +30,7 @@ def is_our_page(said: Said) -> bool:
 
 
 def is_escaped(said: Said) -> bool:
-    return b"<script" not in said.body and b"Traceback" not in said.body
+    return b"<script>" not in said.body and b"Traceback" not in said.body
 
 
 # What gunicorn refuses before it reaches the application
