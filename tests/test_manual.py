@@ -155,6 +155,7 @@ def quoted(page: str) -> list[list[str]]:
 
 
 def without_what_is_filled_in(source: str) -> str:
+    source = re.sub(r"""\{\{ _\((['"])(.*?)\1\) \}\}""", r"\2", source)
     return re.sub(r"\{\{.*?\}\}|\{[^{}]*\}", "", source)
 
 

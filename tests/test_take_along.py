@@ -117,7 +117,7 @@ def test_without_javascript_all_is_taken_along_and_brought_to_another_browser(
         page.get_by_role("link", name="To the chats").click()
         page.get_by_role("link", name="Sourdough").click()
         expect(page.get_by_text("Yes: it floats.")).to_be_visible()
-        page.get_by_role("link", name="This message as Markdown").nth(1).click()
+        page.get_by_role("link", name="Markdown", exact=True).nth(1).click()
         assert page.locator("pre").inner_text() == "About **25 °C**."
         page.goto(f"{voichat.url}/take-along")
         with page.expect_download() as download:

@@ -117,7 +117,7 @@ function whenThere(selector, act) {
 
 const shortcuts = {
   "/": () => focusOn("[type=search]") ?? press(".bar [href$='/chats']"),
-  "?": () => location.assign(document.querySelector("link[rel=help]").href),
+  "?": () => location.assign(document.querySelector("script[data-help]").dataset.help),
   c: () => focusOn("#message"),
   j: () => step(1),
   k: () => step(-1),
