@@ -43,19 +43,23 @@ addEventListener("submit", ({ target: form }) => {
   if (/\/(logout|forget|erase)$/.test(form.action)) sessionStorage.removeItem("voichat")
 })
 
+whenThere("#composer [name=message]", bringBack)
+
+// A page that comes back as it was left: its words went, if a later page has seen them arrive. If none has, they stay,
+// and go under the same submit id.
 addEventListener("pageshow", ({ persisted }) => {
   const message = document.querySelector("#composer [name=message]")
-  if (!persisted || !message) return
-  if (message.autocomplete === "off") message.value = ""
-  bringBack(message)
+  if (!persisted || !message?.form.dataset.sent) return
+  delete message.form.dataset.sent
+  if (!kept().sending) message.value = ""
+  message.autocomplete = "on"
+  change((kept) => { delete kept.drafts[draftOf(message.form)]; delete kept.sending })
 })
-
-whenThere("#composer [name=message]", bringBack)
 
 function bringBack(message) {
   settleSending(message.form)
   const draft = kept().drafts[draftOf(message.form)]
-  if (message.value || !draft) return
+  if (!draft || (message.value && message.value !== draft)) return
   message.value = draft
   letBrowserForget(message)
   grow(message)
@@ -74,6 +78,7 @@ function letBrowserForget(message) {
 }
 
 function noteSending(form) {
+  form.dataset.sent = true
   change((kept) => { kept.sending = { draft: draftOf(form), from: placeOf(form) } })
 }
 
