@@ -318,7 +318,7 @@ def test_alice_edits_a_message_goes_back_to_the_old_one_goes_on_there_and_copies
     alice.locator(".menu summary").click()
     alice.get_by_role("button", name="Copy as a new chat").click()
     expect(said).to_have_text(["One", "Two", "Three"])
-    expect(alice.get_by_role("navigation", name="Versions")).to_have_count(0)
+    expect(alice.get_by_role("group", name="Versions")).to_have_count(0)
     assert alice.url.partition("?")[0] != before.partition("?")[0]
     alice.goto(f"{voichat.url}/chats")
     expect(alice.get_by_role("link", name="One", exact=True)).to_have_count(2)

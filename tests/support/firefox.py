@@ -160,11 +160,18 @@ class Tab:
 
     def ask(self, function: str, *words: str) -> Any:
         """What a function says of the page, as JSON."""
+        return self._call(f"(...words) => JSON.stringify(({function})(...words) ?? null)", *words)
+
+    def ask_later(self, function: str, *words: str) -> Any:
+        """What its promise brings, which is kept where JavaScript is on."""
+        return self._call(f"(...words) => ({function})(...words).then(JSON.stringify)", *words)
+
+    def _call(self, function: str, *words: str) -> Any:
         answer = self._command(
             "script.callFunction",
-            functionDeclaration=f"(...words) => JSON.stringify(({function})(...words) ?? null)",
+            functionDeclaration=function,
             arguments=[{"type": "string", "value": each} for each in words],
-            awaitPromise=False,
+            awaitPromise=True,
             target={"context": self._context, "sandbox": REALM},
         )
         if answer["type"] == "exception":
