@@ -1,20 +1,22 @@
 """Everybody reads the pages in their language, by what the browser asks for or by a choice that is kept."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from playwright.sync_api import Browser, Locator
 from werkzeug.test import TestResponse
 
 from tests.support.databases import rows
-from tests.support.languages import ELSEWHERE
+from tests.support.languages import ELSEWHERE, HEBREW
 from tests.support.pages import Page
 from tests.support.people import Person
 from tests.support.routes import QUERIES
+from tests.support.servers import Voichat
 from tests.support.world import World, filled
 from webapp.db import conversations, presets
 from webapp.web import i18n
@@ -139,25 +141,6 @@ def test_who_is_signed_in_by_a_proxy_chooses_for_the_browser_too(alice: Person) 
 # A further language
 
 
-HEBREW = """
-msgid ""
-msgstr ""
-"Content-Type: text/plain; charset=UTF-8\\n"
-"Plural-Forms: nplurals=2; plural=(n != 1);\\n"
-
-msgctxt "language"
-msgid "English"
-msgstr "עברית"
-
-msgctxt "direction"
-msgid "ltr"
-msgstr "rtl"
-
-msgid "New chat"
-msgstr "שיחה חדשה"
-"""
-
-
 def test_a_further_language_is_one_file(tmp_path: Path, app: Flask, alice: Person) -> None:
     (tmp_path / "he.po").write_text(HEBREW)
     app.extensions["languages"] |= i18n.found(tmp_path)
@@ -166,6 +149,47 @@ def test_a_further_language_is_one_file(tmp_path: Path, app: Flask, alice: Perso
     assert ">שיחה חדשה</a>" in page.text
     assert ">Settings</a>" in page.text  # what it does not say yet
     assert '<option value="he">עברית</option>' in alice.get("/settings").text
+
+
+# From right to left
+
+
+MIXED = "שלום עולם, שלום לכולם\n\nIn English\n\n```\nprint('a line that is longer than each of the paragraphs')\n```\n\nثم العربية"
+
+
+def edges(paragraph: Locator) -> tuple[bool, bool]:
+    """Whether the words stand at the left and at the right edge of their paragraph."""
+    left, right = paragraph.evaluate(
+        """paragraph => {
+            const range = document.createRange()
+            range.selectNodeContents(paragraph)
+            const words = range.getBoundingClientRect(), block = paragraph.getBoundingClientRect()
+            return [words.left - block.left < 2, block.right - words.right < 2]
+        }"""
+    )
+    return left, right
+
+
+@pytest.mark.browser
+@ON_SQLITE
+def test_a_page_runs_as_its_language_does_and_each_paragraph_as_its_words_do(
+    serve: Callable[..., Voichat], chromium: Browser
+) -> None:
+    voichat = serve("tests.support.hebrew:app")
+    context = chromium.new_context(java_script_enabled=False, locale="he", viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.goto(voichat.url)
+    page.fill("#message", MIXED)
+    page.get_by_role("button", name="שליחה").click()
+    sidebar, main = page.locator(".sidebar").bounding_box(), page.locator("main").bounding_box()
+    assert sidebar
+    assert main
+    assert sidebar["x"] >= main["x"] + main["width"]
+    text = page.locator("[data-role=user] .text")
+    assert [edges(paragraph) for paragraph in text.locator("p").all()] == [(False, True), (True, False), (False, True)]
+    assert text.locator("pre").evaluate("code => getComputedStyle(code).direction") == "ltr"
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    context.close()
 
 
 # Nothing is left out

@@ -27,3 +27,26 @@ ELSEWHERE = Language("elsewhere", _Elsewhere(), "ж", "ltr", " ")
 def left_in_english(sentence: str) -> str:
     """The words that stay English in the other language, but for quotations."""
     return " ".join(re.findall(r"[A-Za-z][A-Za-z ]*", FOREIGN.sub("", ELSEWHERE.say(sentence))))
+
+
+HEBREW = """
+msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=UTF-8\\n"
+"Plural-Forms: nplurals=2; plural=(n != 1);\\n"
+
+msgctxt "language"
+msgid "English"
+msgstr "עברית"
+
+msgctxt "direction"
+msgid "ltr"
+msgstr "rtl"
+
+msgid "New chat"
+msgstr "שיחה חדשה"
+
+msgid "Send"
+msgstr "שליחה"
+"""
+"""The little that one file can say of a language that is written from right to left."""
