@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from bench import screenshots
 from tests.support.manual import DOCS, Block, Typed, blocks, follow
 from tests.support.people import Person
 from tests.support.servers import CLEAN, ROOT, Voichat, missing
@@ -205,6 +206,15 @@ def headings(text: str) -> list[str]:
 def slug(heading: str) -> str:
     """As GitHub makes an anchor of a heading."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def test_every_picture_of_the_manual_is_one_that_the_command_takes() -> None:
+    text = "\n".join(path.read_text() for path in [*DOCS.glob("*.md"), ROOT / "README.md"])
+    shown = re.findall(r"images/([^\s\")]+)", text)
+    assert set(shown) <= set(screenshots.names())
+    assert {name for name in shown if name.endswith("-light.png")} == {
+        name.replace("-dark", "-light") for name in shown if name.endswith("-dark.png")
+    }
 
 
 # Settings: what the manual tells people to set can be set

@@ -289,6 +289,11 @@ def test_a_comment_in_a_code_block_is_no_heading(tmp_path: Path) -> None:
     assert "# boil water\nboil" in answer
 
 
+def test_the_pictures_of_the_manual_are_left_out() -> None:
+    assert "<picture>" in (DOCS / "getting-started.md").read_text()
+    assert [section.title for section in manual.read(DOCS).sections if "<picture>" in section.body] == []
+
+
 def test_of_a_long_section_whole_blocks_are_shown(tmp_path: Path) -> None:
     sentence = "Then boil water for as long as it takes. " * 17
     code = "```sh\nboil\n\n" + "pour\n" * 100 + "```"

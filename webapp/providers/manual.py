@@ -34,7 +34,8 @@ class Section:
 
 
 def sections(file: str, text: str) -> Iterator[Section]:
-    """The parts of a Markdown page between its headings; the first heading names the page."""
+    """The parts of a Markdown page between its headings, without its pictures; the first heading names the page."""
+    text = PICTURE.sub("", text)
     heads = [match for match in FENCE_OR_HEADING.finditer(text) if match["title"]]
     ends = [head.start() for head in heads[1:]] + [len(text)]
     for head, end in zip(heads, ends, strict=True):
@@ -172,6 +173,7 @@ STOP_WORDS = frozenset(
         """
     )
 )
+PICTURE = re.compile(r"^<picture>.*?</picture>\n+", re.MULTILINE | re.DOTALL)
 FENCE_OR_HEADING = re.compile(r"^```.*?^```$|^#{1,6} +(?P<title>[^\n]+)$", re.M | re.S)
 QUOTE = re.compile("“([^”]+)”")
 CODE = re.compile(r"^```.*?^```$", re.M | re.S)
