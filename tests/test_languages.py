@@ -154,7 +154,8 @@ def test_a_further_language_is_one_file(tmp_path: Path, app: Flask, alice: Perso
 # From right to left
 
 
-MIXED = "שלום עולם, שלום לכולם\n\nIn English\n\n```\nprint('a line that is longer than each of the paragraphs')\n```\n\nثم العربية"
+CODE = "```\nprint('a line that is longer than each of the paragraphs')\n```"
+MIXED = f"שלום עולם, שלום לכולם\n\nIn English\n\n{CODE}\n\nثم العربية"
 
 
 def edges(paragraph: Locator) -> tuple[bool, bool]:

@@ -21,12 +21,13 @@ from tests.support.talk import Talk, speaks
 from tests.support.world import MADE_UP, World, filled
 from webapp.chats import lease, passages
 from webapp.db import Database
+from webapp.web import assets
 
 Start = Callable[[dict[str, str]], Flask]
 Made = Iterator[tuple[str, TestResponse]]
 
 BROWSER = "Mozilla/5.0"
-KINDS = {".css": "text/css", ".svg": "image/svg+xml", ".js": "text/javascript", ".png": "image/png"}
+KINDS = {".svg": "image/svg+xml", ".js": "text/javascript", ".png": "image/png"}
 SECRET = "correct horse battery"
 LIMITED = {"VOICHAT_LIMIT_OWNER": "1/day", "VOICHAT_RETENTION_DAYS": "30", "VOICHAT_MESSAGE_CHARACTERS": "40"}
 PASSWORD = {"VOICHAT_AUTH": "password", "VOICHAT_PASSWORD": SECRET}
@@ -137,6 +138,8 @@ class Wall(Upstream):
             picture = self._pictures[path]
             headers = {"content_type": "text/html; charset=utf-8", "content_security_policy": picture.policy}
             return reply(picture.html, picture.status, **headers)(asked, peer)
+        if path == "/static/style.css":
+            return reply(assets.style(), content_type="text/css")(asked, peer)
         if path.startswith("/static/") and file.exists():
             return reply(file.read_bytes(), content_type=KINDS[file.suffix])(asked, peer)
         return reply("", 404)(asked, peer)

@@ -12,7 +12,7 @@ from ..web.signin import public
 from .house import house
 
 PAPER = "#fdfcf9"
-ICON = "data:image/svg+xml," + quote((assets.STATIC / "icon.svg").read_text().strip(), safe=" /:=")
+ICON = "data:image/svg+xml," + quote((assets.STATIC / "icon.svg").read_text().strip(), safe="/:=")
 """As an address that takes no request, in pages and in the manifest."""
 A_DAY = "public, max-age=86400"
 

@@ -29,6 +29,7 @@ STYLES = (
         "shares",
         "search",
         "code",
+        "transitions",
         "odd",
         "phone",
         "print",
