@@ -18,7 +18,7 @@ globalThis.measures = (() => {
     return `${place(element)} “${words.replace(/[0-9a-f]{16,}/g, "…").slice(0, 30)}”`;
   };
 
-  const isRunningText = link => style(link).display === "inline" && (link.closest(".text") !== null
+  const isRunningText = link => style(link).display.startsWith("inline") && (link.closest(".text") !== null
     || [...link.parentElement.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim()));
 
   const isCut = element => {
@@ -51,7 +51,7 @@ globalThis.measures = (() => {
     },
     small: () => seen(CONTROLS).filter(element => !isRunningText(element)).flatMap(element => {
       const { width, height } = (isTick(element) && element.closest("label") || element).getBoundingClientRect();
-      return width < FINGER || height < FINGER ? [`${name(element)} ${Math.round(width)}×${Math.round(height)}`] : [];
+      return width < FINGER || height < FINGER ? [name(element)] : [];
     }),
     cut: () => {
       const whole = seen("body :not(input)").filter(element => !isCut(element));
