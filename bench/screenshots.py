@@ -117,9 +117,11 @@ def chats() -> Iterator[tuple[Visitor, dict[str, str]]]:
         code = begin(alice, url)
         live = alice.send(LIVE)
         wait_until(lambda: "<mark>" in alice.get(f"/chats?q={FOUND}").text)
-        yield alice, dict(zip(WHAT, ("/", code, live, "/chats", f"/chats?q={FOUND}"), strict=True))
-        may_end.set()
-        voichat.stop()
+        try:
+            yield alice, dict(zip(WHAT, ("/", code, live, "/chats", f"/chats?q={FOUND}"), strict=True))
+        finally:
+            may_end.set()
+            voichat.stop()
 
 
 def begin(alice: Visitor, url: str) -> str:
@@ -175,7 +177,7 @@ def seen(browser: Browser, alice: Visitor, path: str, scheme: Scheme, size: str)
 def show_the_reply(page: Page) -> None:
     """From its beginning, and as far as it has come."""
     page.locator("article .text table, article .text math[display=block]").last.wait_for()
-    page.get_by_text("for a moment, and").or_(page.locator(".again")).last.wait_for()
+    page.get_by_text("for a moment, and").or_(page.get_by_role("button", name="Regenerate")).last.wait_for()
     page.locator("article .byline").last.evaluate("line => line.scrollIntoView()")
 
 
