@@ -125,6 +125,15 @@ def test_a_choice_goes_with_the_browser_that_is_forgotten(alice: Person) -> None
 
 
 @ON_SQLITE
+@pytest.mark.parametrize("settings", [{"VOICHAT_LIMIT_ADDRESS": "2/day"}])
+def test_new_browsers_that_only_choose_count_as_messages_of_their_address_do(app: Flask) -> None:
+    crowd = [Person(app) for _ in range(3)]
+    answers = [each.post("/settings", **Page(each.get("/settings")).fields | {"theme": "dark"}) for each in crowd]
+    assert [answer.status_code for answer in answers] == [303, 303, 429]
+    assert theme(choose(crowd[0], theme="light")) == "light"
+
+
+@ON_SQLITE
 def test_only_to_look_at_the_settings_sets_no_cookie(alice: Person) -> None:
     assert "Set-Cookie" not in alice.get("/settings").headers
 

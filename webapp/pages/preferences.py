@@ -40,7 +40,8 @@ def choose() -> Redirect:
     """What is not among the choices is none."""
     given = {name: fields.text(name) for name in _choices()}
     chosen = {name: given[name] if given[name] in known else "" for name, known in _choices().items()}
-    sessions.prefer(composer.submit_id(), chosen, partial(house().limits.check, visitor.sender("")))
+    admit = partial(house().limits.admit, visitor.sender(""), reply_id="")
+    sessions.prefer(composer.submit_id(), chosen, admit)
     return redirect(url_for(".show", saved=1), HTTPStatus.SEE_OTHER)
 
 
