@@ -58,6 +58,9 @@ OTHERS = {
     "kind": "x",
     "ends": "x",
     "day": "x",
+    "theme": "light",
+    "language": "ru",
+    "shortcuts": "",
     "list": "",
 }
 DOUBLED = [(rule, name) for rule, fields in FORMS.items() for name, value in fields.items() if value]

@@ -412,7 +412,7 @@ def test_a_revoked_link_does_not_come_back_when_its_form_is_sent_again(
 @pytest.mark.parametrize(
     ("wrong", "status", "sentence"),
     [
-        ({"name": "x" * 61}, 413, "The name has 61 characters; at most 60 are taken."),
+        ({"name": "x" * 61}, 413, "Your name has 61 characters; at most 60 are taken."),
         ({"kind": "x"}, 400, "Pick what readers see"),
         ({"ends": "x"}, 400, "Pick what readers see"),
         ({"day": "tomorrow"}, 400, "must look like 2031-12-24"),

@@ -84,7 +84,7 @@ def server(mended: Event) -> Iterator[Upstream]:
 
 
 def problem(page: str) -> str:
-    [found] = re.findall(r'<p class="problem">(.*?)</p>', page, re.DOTALL)
+    [found] = re.findall(r'<p class="problem failed">(.*?)</p>', page, re.DOTALL)
     return unescape(found).strip()
 
 

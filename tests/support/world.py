@@ -21,7 +21,7 @@ from tests.support.routes import DELETE_CHAT, ERASE, RESTORE_CHAT, REVOKE, SHARE
 from webapp.chats import attachments, lease, passages
 from webapp.chats.instructions import NOTHING, Instructions, Preset, version
 from webapp.chats.records import Picture, Sent
-from webapp.db import Database, conversations, messages, metadata, presets, shares
+from webapp.db import Database, conversations, messages, metadata, presets, sessions, shares
 
 MADE_UP = "0" * 32
 MOMENT = float(int(time()))
@@ -67,6 +67,7 @@ class World:
         while passages.index(self.database):
             pass
         self._as_it_was = rows(self.database, conversations)
+        self._browsers_as_they_were = rows(self.database, sessions)
         self.chats = {
             "Alice's": self.alices,
             "Mallory's": self.mallorys,
@@ -180,10 +181,15 @@ class World:
             connection.execute(chat.values(deleted_at=moment))
 
     def mend(self) -> None:
-        """Each chat of the world is again called, pinned and deleted as it was, and there are no others."""
+        """Each chat is again called, pinned and deleted as it was, with no others, and nobody has chosen colours."""
         known = [row["id"] for row in self._as_it_was]
         with self.database.write() as connection:
             connection.execute(delete(conversations).where(conversations.c.id.not_in(known)))
+            for row in self._browsers_as_they_were:
+                mine = sessions.c.id_hash == row["id_hash"]
+                connection.execute(
+                    update(sessions).where(mine, sessions.c.data != row["data"]).values(data=row["data"])
+                )
             for row in self._as_it_was:
                 kept = {name: row[name] for name in ("title", "pinned_at", "deleted_at")}
                 connection.execute(update(conversations).where(conversations.c.id == row["id"]).values(kept))

@@ -15,6 +15,7 @@ from . import endings, history, lease, prompt, records
 from .lease import Claim, Outcome
 from .records import Said
 from .showing import Show
+from .text import cleaned
 from .writing import Writing
 
 SETTLE_PAUSE_SECONDS = 1.0
@@ -218,7 +219,7 @@ class Writers:
                 return "stopped", ""
             if self._closing.is_set():
                 return "interrupted", lease.INTERRUPTED
-            return "failed", str(error)
+            return "failed", cleaned(str(error))
         except Exception as error:
             log.exception("reply %s", writing.claim.reply_id)
             what = outages.outage(error) if isinstance(error, DatabaseError) else ""

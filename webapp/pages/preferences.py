@@ -29,7 +29,7 @@ def show() -> str:
         "preferences.html",
         choices=_choices(),
         submit_id=submit.new_id(),
-        is_saved="saved" in request.args,
+        is_saved=bool(request.args.get("saved")),
         has_history=owner is not None,
         has_chats_from_before=sessions.owner() not in (None, owner),
     )

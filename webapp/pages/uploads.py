@@ -51,7 +51,7 @@ def read(words: str, model: str, edits: str | None) -> tuple[str, tuple[Picture,
         if upload not in shown:
             words = f"{words.rstrip()}\n\n{textfiles.block(upload.name, _text(upload))}"
             fields.limit(
-                Sentence("message with “{name}”", name=upload.name), words, house().settings.message_characters
+                Sentence("The message with “{name}”", name=upload.name), words, house().settings.message_characters
             )
     if shown or (edits and keeps()):
         _check_model(model)

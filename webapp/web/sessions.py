@@ -49,8 +49,10 @@ def owner_for(submit_id: str, admit: Admit) -> str:
 
 
 def preferred(name: str) -> str:
-    """What this browser has chosen; empty if it has not, or if the database cannot tell."""
-    return cast(str, _found().get(name, ""))
+    """What this browser has chosen; empty if it has not, or if nobody can tell."""
+    with suppress(AssertionError):  # Flask's, where the session could not even be opened
+        return cast(str, _found().get(name, ""))
+    return ""
 
 
 def prefer(submit_id: str, choices: Mapping[str, str], admit: Admit) -> None:
