@@ -23,7 +23,9 @@ BREAKS = {
         "webapp/pages/errors.py", "return page(404, next_step", "return page(404, request.path, next_step"
     ),
     "test_shares::a_page_holds_no_id_of_the_owners_and_nothing_beside_that_branch": Break(
-        "templates/share/shown.html", 'class="message" data-role', 'class="message" id="{{ message.id }}" data-role'
+        "templates/share/shown.html",
+        'class="message h-entry" data-role',
+        'class="message h-entry" id="{{ message.id }}" data-role',
     ),
     "test_shares::a_reply_that_was_retried_is_gone_from_the_chat_as_it_stood": Break(
         "webapp/chats/shares.py", "<= self.created_at", "<= inf"
