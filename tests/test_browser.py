@@ -301,7 +301,7 @@ def test_alice_edits_a_message_goes_back_to_the_old_one_goes_on_there_and_copies
         send(alice, words)
         expect(reply(alice).locator(".text")).to_have_text("Hello.")
     alice.reload()
-    alice.get_by_role("link", name="Edit this message").last.click()
+    alice.get_by_role("link", name="Edit", exact=True).last.click()
     expect(alice.get_by_label("Message", exact=True)).to_have_value("Two")
     send(alice, "Second")
     expect(alice.locator(".versions span")).to_have_text("2 / 2")
