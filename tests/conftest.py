@@ -10,7 +10,7 @@ from threading import Event
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.providers.upstream import Answer, Upstream, voigpt
 from tests.support import servers
@@ -233,6 +233,7 @@ def chromium() -> Iterator[Browser]:
     if path is None:
         servers.missing("Chromium")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=1000 * servers.START_SECONDS)  # a loaded machine is slow, and not wrong
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()

@@ -390,6 +390,7 @@ def test_a_reply_that_is_finished_is_said_once_and_marked_in_the_title_of_a_tab_
     alice: Page, talk: Talk
 ) -> None:
     begin(alice)
+    alice.wait_for_selector("[role=status]", state="attached")
     alice.evaluate(
         """() => {
           window.said = []
