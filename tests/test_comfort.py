@@ -114,6 +114,8 @@ def test_enter_sends_once_and_shift_enter_makes_a_line(alice: Page, talk: Talk) 
     message(alice).press("Enter", no_wait_after=True)
     expect(end(alice)).to_be_attached()
     assert talk.told()[before:] == [["One\ntwo"]]
+    alice.keyboard.type("now what")  # the n is a word's, and begins no new chat
+    assert message(alice).input_value() == "now what"
 
 
 def test_enter_that_ends_a_composition_sends_nothing(alice: Page, context: BrowserContext, voichat: Voichat) -> None:

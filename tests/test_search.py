@@ -316,6 +316,8 @@ def test_a_hit_leads_to_the_message_in_its_branch(alice: Person, database: Datab
     assert "Xylophones" not in alice.get(chat).text
     [link] = re.findall(r'<a href="(/chats/[^"]*#[^"]*)"', alice.get("/chats?q=xylophone").text)
     path, _, anchor = link.partition("#")
+    anchor, _, marked = anchor.partition(":~:text=")  # which browsers mark (WICG, Text Fragments)
+    assert marked == "Xylophone"
     [said] = [article for article in Page(alice.get(unescape(path))).articles if article.id == anchor]
     assert "Xylophones?" in said.text
 

@@ -85,9 +85,18 @@ function noteSending(form) {
 function settleSending(form) {
   change((kept) => {
     const { draft, from } = kept.sending ?? {}
-    if (form.closest(".chat") && placeOf(form) !== from) delete kept.drafts[draft]
+    if (draft && form.closest(".chat") && placeOf(form) !== from) {
+      delete kept.drafts[draft]
+      typeOn(form)
+    }
     delete kept.sending
   })
+}
+
+// Who has just sent something goes on typing, and letters are to be words then, not shortcuts
+
+function typeOn({ elements: { message } }) {
+  if (!touchScreen.matches && document.activeElement === document.body) message.focus({ preventScroll: true })
 }
 
 function draftOf(form) {

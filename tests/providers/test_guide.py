@@ -121,7 +121,7 @@ def test_a_russian_question_that_nothing_fits_is_answered_in_russian(guide: Guid
 
 @pytest.mark.parametrize("question", ["Привет!", "кто ты?", "что ты умеешь", "помощь", "Спасибо"])
 def test_who_says_hello_in_russian_hears_in_russian_what_it_can_be_asked(guide: Guide, question: str) -> None:
-    assert "Ещё могу показать: таблица;" in ask(guide, question)
+    assert "Ещё есть примеры: таблица;" in ask(guide, question)
 
 
 def test_an_answer_names_its_page(guide: Guide) -> None:
