@@ -99,7 +99,7 @@ def test_where_a_proxy_asks_who_comes_the_manifest_is_fetched_with_its_cookie(ma
 def test_an_icon_takes_no_request(alice: Person) -> None:
     [icon] = re.findall(r'<link rel="icon" href="([^"]*)">', head(alice))
     assert icon == ICON
-    assert icon.startswith("data:image/svg+xml,%3Csvg ")
+    assert icon.startswith("data:image/svg+xml,%3Csvg%20")
 
 
 def test_the_bar_of_the_browser_has_the_colour_of_the_page(alice: Person) -> None:
