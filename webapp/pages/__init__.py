@@ -5,6 +5,7 @@ from werkzeug.routing import BaseConverter
 
 from . import (
     along,
+    articles,
     attachments,
     auth,
     branching,
@@ -45,6 +46,7 @@ def init_app(app: Flask, house: House) -> None:
     app.jinja_env.globals.update(retention_days=house.settings.retention_days)
     app.url_map.converters.update(id=IdConverter, key=KeyConverter)
     rendering.init_app(app)
+    articles.init_app(app)
     sidebar.init_app(app)
     errors.init_app(app)
     preferences.init_app(app)

@@ -41,7 +41,7 @@ WEEKDAYS = (
 YOU, A_MODEL = Sentence("You"), Sentence("A model")
 
 FLUSH = "\0"  # no text holds NUL: it is replaced at the door
-MOST_PIECES = 1000
+MOST_PIECES, MOST_CHARACTERS = 1000, 65_536
 
 
 def init_app(app: Flask) -> None:
@@ -112,15 +112,18 @@ def _said(made: Callable[[Any], str]) -> Callable[[Any], str]:
 
 
 def flushed(pieces: Iterable[str]) -> Iterator[str]:
-    """A template's many small pieces, joined up to each flush, or when there are many."""
-    held: list[str] = []
+    """A template's many small pieces, joined up to each flush, or when they are many or long."""
+    held, characters = list[str](), 0
     for piece in pieces:
         *whole, rest = piece.split(FLUSH)
         for part in whole:
             yield "".join([*held, part])
             held.clear()
+            characters = 0
         held.append(rest)
-        if len(held) >= MOST_PIECES:
+        characters += len(rest)
+        if len(held) >= MOST_PIECES or characters >= MOST_CHARACTERS:
             yield "".join(held)
             held.clear()
+            characters = 0
     yield "".join(held)
