@@ -5,6 +5,8 @@ database or number of workers would change.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -22,6 +24,9 @@ from .clients import closed_loop, get, one_by_one, straight, through_voichat
 from .pages import CLIENTS, TEXT
 from .replies import Side
 from .report import Report, percentile, progress
+
+PAGES_SECONDS = 2.0
+GEVENT = Path(__file__).with_name("gevent.conf.py")
 
 Ask = Callable[[], object]
 
@@ -51,7 +56,6 @@ def run(report: Report, size: Size) -> None:
                 _full(report, kind, url, number, size.rounds)
     _replies(report, size)
     _workers(report, size)
-    report.note("gevent was left out: Voichat's gunicorn.conf.py asks for threads, and refuses other workers.")
 
 
 def _rows(report: Report, kind: str, url: str, size: Size) -> None:
@@ -130,16 +134,23 @@ def _replies(report: Report, size: Size) -> None:
 
 
 def _workers(report: Report, size: Size) -> None:
-    for workers in (1, 2):
+    for workers, more in ((1, {}), (2, {}), *_gevent(report)):
         with bench_long.databases() as urls, servers.upstream() as upstream:
             for kind, url in urls.items():
-                with servers.voichat(upstream.port, url, workers) as ours:
-                    what = f"{kind}, {workers} worker{'s' * (workers > 1)}"
+                what = f"{kind}, {workers} {'worker' if workers == 1 else 'workers'}{' of gevent' if more else ''}"
+                with servers.voichat(upstream.port, url, workers, **more) as ours:
                     side = Side(f"Voichat on {what}", ours, through_voichat(ours.port))
                     course = side.at_once(size.people, 30, size.over, size.over + 1)
-                    seconds = asyncio.run(closed_loop(ours.port, get(ours.port, "/"), CLIENTS, 2.0))
+                    seconds = asyncio.run(closed_loop(ours.port, get(ours.port, "/"), CLIENTS, PAGES_SECONDS))
                 for percent in (50, 99):
                     report.add(f"{what}, {size.people} at once: first word, p{percent}", course.firsts(percent), "ms")
                 report.add(f"{what}, {size.people} at once: last word late, p99", course.lates(99), "ms")
-                report.add(f"{what}: new-chat pages a second", len(seconds) / 2.0, "/s")
+                report.add(f"{what}: new-chat pages a second", len(seconds) / PAGES_SECONDS, "/s")
                 report.add(f"{what}: new-chat page, p99", percentile(seconds, 99) * 1000, "ms")
+
+
+def _gevent(report: Report) -> list[tuple[int, dict[str, str]]]:
+    if find_spec("gevent"):
+        return [(2, {"GUNICORN_CMD_ARGS": f"--config={GEVENT}", "PYTHONWARNINGS": ""})]
+    report.note("gevent's workers were left out: gevent is not installed.")
+    return []

@@ -51,8 +51,7 @@ class Server:
         return sum(map(_pss, self.pids))
 
     def has_workers(self, workers: int) -> bool:
-        booted = [pid for pid in self.pids[1:] if len(list(Path(f"/proc/{pid}/task").iterdir())) > 1]
-        return len(booted) >= workers
+        return len(self.pids) > workers
 
 
 def _cpu(pid: int) -> float:
