@@ -35,7 +35,7 @@ Ask = Callable[[], object]
 class Size:
     messages: tuple[int, ...] = (10, 50, 1_000, 10_000)
     chats: tuple[int, ...] = (10, 100, 1_000, 10_000)
-    databases: tuple[int, ...] = (10_000, 40_000)
+    databases: tuple[int, ...] = (10_000, 30_000)
     kilobytes: tuple[int, ...] = (1, 10, 100, 1_000)
     rounds: int = 20
     people: int = 100

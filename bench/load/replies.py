@@ -93,14 +93,13 @@ class Side:
         return Course(replies, found, memory, self.server.cpu() - cpu, process_time() - mine)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sides:
-    """What the upstream itself takes is measured once for each number of replies, and subtracted from both others."""
+    """What the upstream itself takes, in the median, is subtracted from what both others do."""
 
     upstream: Side
     bare: Side
     voichat: Side
-    direct: dict[str, Course] = field(default_factory=dict)
 
 
 def run(report: Report, size: Size) -> None:
@@ -128,8 +127,8 @@ def _alone(report: Report, sides: Sides, rate: int) -> None:
 def _all_at_once(report: Report, sides: Sides, size: Size, idle: tuple[float, float]) -> int:
     """The most that went well at the highest speed."""
     good = 0
+    direct = sides.upstream.at_once(size.at_once[-1], size.rates[-1], size.over, size.lasts)
     for people in size.at_once:
-        direct = sides.upstream.at_once(people, size.rates[-1], size.over, size.lasts)
         for rate in size.rates:
             bare, ours = (side.at_once(people, rate, size.over, size.lasts) for side in (sides.bare, sides.voichat))
             what = f"{people} at once, {rate}/s"
