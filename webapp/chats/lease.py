@@ -140,7 +140,7 @@ def claim(database: Database, reply_id: str, runner: str, caps: Caps = NO_CAPS) 
     )
     with database.write() as connection:
         owner = connection.execute(one_at_a_time).scalar()
-        if owner is None or not caps.have_room(_live(connection), owner):
+        if owner is None or not caps.have_room(_live(connection, owner), owner):
             return None
         row = connection.execute(taken).first()
     return Claim(*row) if row else None
@@ -314,15 +314,15 @@ def next_waiting(database: Database, conversation_id: str) -> str | None:
         return connection.execute(query).scalar()
 
 
-def _live(connection: Connection) -> Counter[str]:
-    """The live replies of each owner; not those whose runner is gone."""
+def _live(connection: Connection, owner: str) -> Counter[str]:
+    """The live replies of this owner, and together those of all others; not those whose runner is gone."""
     query = (
-        select(conversations.c.owner_id, func.count())
+        select(func.count(), func.count().filter(conversations.c.owner_id == owner))
         .join_from(messages, conversations)
         .where(UNSETTLED, messages.c.status == "live", messages.c.lease_until >= time())
-        .group_by(conversations.c.owner_id)
     )
-    return Counter({owner: count for owner, count in connection.execute(query)})
+    everybodys, theirs = connection.execute(query).one()
+    return Counter({owner: theirs, "": everybodys - theirs})
 
 
 def _is_stale() -> ColumnElement[bool]:
