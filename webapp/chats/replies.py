@@ -118,11 +118,20 @@ class Replies:
     def _flush_until_closed(self) -> None:
         while not self._closed.is_set():
             if self._writers.wait_for_growth(PAUSE_SECONDS):
-                try:
-                    self._writers.flush()
-                except DatabaseError as error:
-                    log.error("live text cannot be stored yet: %s", error)
-                self._closed.wait(FLUSH_SECONDS)
+                self._flush(only_begun=False)
+                self._flush_first_words(monotonic() + FLUSH_SECONDS)
+
+    def _flush_first_words(self, until: float) -> None:
+        """They do not wait until it is time for what has grown."""
+        while (seconds := until - monotonic()) > 0 and not self._closed.is_set():
+            if self._writers.wait_for_beginning(seconds):
+                self._flush(only_begun=True)
+
+    def _flush(self, *, only_begun: bool) -> None:
+        try:
+            self._writers.flush(only_begun=only_begun)
+        except DatabaseError as error:
+            log.error("live text cannot be stored yet: %s", error)
 
     def _tick_until_closed(self) -> None:
         pause = TICK_SECONDS

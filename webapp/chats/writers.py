@@ -63,6 +63,7 @@ class Writers:
         self._draining = Event()
         self._closing = Event()
         self._has_grown = Event()
+        self._has_begun = Event()
         self._live: dict[str, Writing] = {}
 
     def start(self, reply_id: str) -> bool:
@@ -90,10 +91,16 @@ class Writers:
             if writing := self._live.get(reply_id):
                 writing.stop()
 
-    def flush(self) -> None:
-        """Store what has grown, all in one transaction, and then show it: a kill takes nothing back."""
-        self._has_grown.clear()
-        grown = [(writing, writing.said) for writing in list(self._live.values()) if writing.has_grown]
+    def flush(self, *, only_begun: bool = False) -> None:
+        """Store what has grown, all in one transaction, and then show it: a kill takes nothing back.
+
+        `only_begun`: of nothing but replies that have shown nothing yet.
+        """
+        self._has_begun.clear()
+        if not only_begun:
+            self._has_grown.clear()
+        live = [writing for writing in list(self._live.values()) if writing.is_new or not only_begun]
+        grown = [(writing, writing.said) for writing in live if writing.has_grown]
         try:
             if grown:
                 lease.keep(self._database, [(writing.claim, said) for writing, said in grown])
@@ -105,9 +112,14 @@ class Writers:
     def wait_for_growth(self, seconds: float) -> bool:
         return self._has_grown.wait(seconds)
 
+    def wait_for_beginning(self, seconds: float) -> bool:
+        """Until a reply that has shown nothing has its first words."""
+        return self._has_begun.wait(seconds)
+
     def wake(self) -> None:
         """Let go of who waits for growth."""
         self._has_grown.set()
+        self._has_begun.set()
 
     def renew(self) -> None:
         """Keep the lease of every reply that is being written here, and end those that were deleted meanwhile."""
@@ -213,7 +225,7 @@ class Writers:
         try:
             for chunk in self._begin(writing).chunks:
                 if writing.take(chunk):
-                    self._has_grown.set()
+                    self._note_growth(writing)
         except ProviderError as error:
             if writing.is_stopped:
                 return "stopped", ""
@@ -225,6 +237,11 @@ class Writers:
             what = outages.outage(error) if isinstance(error, DatabaseError) else ""
             return "failed", outages.sentence(what) if what else OUR_FAULT
         return "complete", ""
+
+    def _note_growth(self, writing: Writing) -> None:
+        self._has_grown.set()
+        if writing.is_new:
+            self._has_begun.set()
 
     def _begin(self, writing: Writing) -> Completion:
         if self._closing.is_set():

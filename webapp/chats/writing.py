@@ -42,6 +42,11 @@ class Writing:
     def has_grown(self) -> bool:
         return self.said != self.shown
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing of it is shown yet."""
+        return not any(self.shown)
+
     def take(self, chunk: Chunk) -> bool:
         """False if there is nothing of it to show yet."""
         match chunk:
