@@ -210,7 +210,7 @@ def slug(heading: str) -> str:
 
 def test_every_picture_of_the_manual_is_one_that_the_command_takes() -> None:
     text = "\n".join(path.read_text() for path in [*DOCS.glob("*.md"), ROOT / "README.md"])
-    shown = re.findall(r"images/([^\s\")]+)", text)
+    shown = re.findall(r"images/([^\s\")]+\.png)", text)
     assert set(shown) <= set(screenshots.names())
     assert {name for name in shown if name.endswith("-light.png")} == {
         name.replace("-dark", "-light") for name in shown if name.endswith("-dark.png")
