@@ -1,19 +1,28 @@
 """The benchmark's own parts: what it measures with has to be right before any of its figures is."""
 
 import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from math import inf
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from bench.load import picture, servers
-from bench.load.clients import crowd, one_by_one, straight, through_voichat
+from bench.load.clients import Reply, crowd, one_by_one, straight, through_voichat
 from bench.load.report import Report, percentile
 from bench.load.upstream import FIRST, LAST, word
 from tests.support.servers import free_port
 
 WORDS, RATE = 4, 20
+
+
+def run(replies: Coroutine[Any, Any, list[Reply]]) -> list[Reply]:
+    """In a thread of its own: Playwright keeps a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, replies).result()
 
 
 def test_a_reply_has_its_first_and_its_last_word_once() -> None:
@@ -25,7 +34,7 @@ def test_a_reply_has_its_first_and_its_last_word_once() -> None:
 def test_the_upstream_takes_as_long_as_it_is_asked_to() -> None:
     with servers.upstream() as upstream:
         tell = straight(upstream.port, "/v1/chat/completions")
-        replies = asyncio.run(crowd(tell, 5, 0.1, WORDS, RATE))
+        replies = run(crowd(tell, 5, 0.1, WORDS, RATE))
     assert all(0 < reply.first < 1 for reply in replies)
     assert all(0 <= reply.late < 1 for reply in replies)
 
@@ -33,9 +42,9 @@ def test_the_upstream_takes_as_long_as_it_is_asked_to() -> None:
 def test_the_floor_and_voichat_bring_what_the_upstream_says() -> None:
     with servers.upstream() as upstream:
         with servers.floor(upstream.port) as floor:
-            [bare] = asyncio.run(one_by_one(straight(floor.port, "/"), 1, WORDS, RATE))
+            [bare] = run(one_by_one(straight(floor.port, "/"), 1, WORDS, RATE))
         with servers.voichat(upstream.port) as voichat:
-            [ours] = asyncio.run(one_by_one(through_voichat(voichat.port), 1, WORDS, RATE))
+            [ours] = run(one_by_one(through_voichat(voichat.port), 1, WORDS, RATE))
             assert voichat.pss() > 0
             assert voichat.cpu() > 0
     assert 0 <= bare.late < inf
@@ -43,7 +52,7 @@ def test_the_floor_and_voichat_bring_what_the_upstream_says() -> None:
 
 
 def test_what_nobody_answers_is_lost() -> None:
-    [reply] = asyncio.run(crowd(straight(free_port(), "/"), 1, 0, WORDS, RATE))
+    [reply] = run(crowd(straight(free_port(), "/"), 1, 0, WORDS, RATE))
     assert reply.late == inf
 
 

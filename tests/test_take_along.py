@@ -158,7 +158,7 @@ def test_on_paper_a_chat_is_its_words_alone(chromium: Browser, voichat: Voichat)
             assert [part for part in page.locator(furniture).all() if part.is_visible()] == []
 
 
-@pytest.mark.parametrize("size", [10, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("size", [4, pytest.param(100, marks=pytest.mark.long)])
 @on_sqlite
 def test_a_file_is_never_held_in_memory_as_a_whole(database: Database, tmp_path: Path, size: int) -> None:
     [sourdough, _] = json.loads(product("chatgpt-conversations.json"))

@@ -23,10 +23,8 @@ sys.stdin.read()
 
 
 def create_database(url: str, name: str, options: str = "") -> None:
-    engine = sqlalchemy.create_engine(f"{url}/postgres", isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}" {options}')
-    engine.dispose()
+    with psycopg.connect(f"{url.replace('+psycopg', '')}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" {options}'.encode())
 
 
 def count(database: Database, table: Table) -> int:
