@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, abort, current_app, request
@@ -46,6 +47,7 @@ TYPES = {
     ".txt": "text/plain",
     ".webmanifest": "application/manifest+json",
 }
+SCRIPT_COMMENT = re.compile(r"^\s*//.*\n", re.MULTILINE)
 COMMENT, SPACE = re.compile(r"/\*.*?\*/", re.DOTALL), re.compile(r"\s*([{};,])\s*")
 TEXTS = {".css", ".js", ".svg", ".txt", ".webmanifest"}
 
@@ -102,11 +104,17 @@ def style() -> str:
     return SPACE.sub(r"\1", COMMENT.sub("", joined)).strip()
 
 
+def script(path: Path) -> str:
+    """Without the comments that have a line of their own."""
+    return SCRIPT_COMMENT.sub("", path.read_text())
+
+
 def _read() -> Iterator[tuple[str, Asset]]:
     yield "style.css", asset(".css", style().encode())
     for path in STATIC.rglob("*"):
         if path.suffix in TYPES and path.suffix != ".css":
-            yield path.relative_to(STATIC).as_posix(), asset(path.suffix, path.read_bytes())
+            body = script(path).encode() if path.suffix == ".js" else path.read_bytes()
+            yield path.relative_to(STATIC).as_posix(), asset(path.suffix, body)
 
 
 def asset(suffix: str, body: bytes) -> Asset:
