@@ -13,9 +13,9 @@ from tests.support.visitors import Visitor
 
 pytestmark = pytest.mark.browser
 
-FIRST_VISIT = 14 * 1024
+FIRST_VISIT = 14_000
 """A server may send about as much before it has heard from the browser again: ten packets."""
-CHAT = 30 * 1024
+CHAT = 30_000
 QUESTIONS = [
     "Show me a table",
     "Show me code",
