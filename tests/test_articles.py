@@ -3,9 +3,11 @@
 import re
 
 import pytest
+from sqlalchemy import update
 
 from tests.support.pages import Page
 from tests.support.people import Person
+from webapp.db import Database, messages
 from webapp.pages.articles import Kept
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -45,6 +47,16 @@ def test_it_has_its_versions_once_there_are_some(alice: Person, chat: str) -> No
     first = Page(alice.get(chat)).articles[0].id
     alice.send("First, but better", chat, edits=first)
     assert "1 / 2" in articles(alice.get(f"{chat}?at={first}").text)[0]
+
+
+@ON_SQLITE
+def test_it_has_what_came_after_its_runner_had_fallen_silent(alice: Person, chat: str, database: Database) -> None:
+    reply = Page(alice.get(chat)).articles[1].id
+    for text in ("As far as", "As far as it came"):
+        silent = dict(status="live", lease_until=0.0, settled_at=None, text=text)
+        with database.write() as connection:
+            connection.execute(update(messages).where(messages.c.id == reply).values(silent | dict(renderer=0)))
+        assert f"<p>{text}</p>" in articles(alice.get(chat).text)[1]
 
 
 @ON_SQLITE

@@ -101,9 +101,9 @@ class Caps:
     each: float = inf
     everybody: float = inf
 
-    def have_room(self, live: Counter[str], owner: str) -> bool:
-        """`live` counts the live replies of each owner."""
-        return live[owner] < self.each and live.total() < self.everybody
+    def have_room(self, theirs: int, everybodys: int) -> bool:
+        """For one more of an owner's who has `theirs` live replies, while there are `everybodys`."""
+        return theirs < self.each and everybodys < self.everybody
 
 
 NO_CAPS = Caps()
@@ -140,7 +140,7 @@ def claim(database: Database, reply_id: str, runner: str, caps: Caps = NO_CAPS) 
     )
     with database.write() as connection:
         owner = connection.execute(one_at_a_time).scalar()
-        if owner is None or not caps.have_room(_live(connection, owner), owner):
+        if owner is None or not caps.have_room(*_live(connection, owner)):
             return None
         row = connection.execute(taken).first()
     return Claim(*row) if row else None
@@ -282,7 +282,7 @@ def ready(replies: Iterable[Unsettled], before: float, caps: Caps = NO_CAPS) -> 
     found = []
     for reply in replies:
         is_first = reply.conversation_id not in taken
-        if is_first and reply.waiting_since <= before and caps.have_room(live, reply.owner_id):
+        if is_first and reply.waiting_since <= before and caps.have_room(live[reply.owner_id], live.total()):
             found.append(reply.id)
             live[reply.owner_id] += 1
         taken.add(reply.conversation_id)
@@ -314,15 +314,15 @@ def next_waiting(database: Database, conversation_id: str) -> str | None:
         return connection.execute(query).scalar()
 
 
-def _live(connection: Connection, owner: str) -> Counter[str]:
-    """The live replies of this owner, and together those of all others; not those whose runner is gone."""
+def _live(connection: Connection, owner: str) -> tuple[int, int]:
+    """The live replies of this owner and of everybody; not those whose runner is gone."""
     query = (
-        select(func.count(), func.count().filter(conversations.c.owner_id == owner))
+        select(func.count().filter(conversations.c.owner_id == owner), func.count())
         .join_from(messages, conversations)
         .where(UNSETTLED, messages.c.status == "live", messages.c.lease_until >= time())
     )
-    everybodys, theirs = connection.execute(query).one()
-    return Counter({owner: theirs, "": everybodys - theirs})
+    theirs, everybodys = connection.execute(query).one()
+    return theirs, everybodys
 
 
 def _is_stale() -> ColumnElement[bool]:

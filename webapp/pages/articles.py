@@ -21,7 +21,7 @@ class Kept:
     """What was used last, up to so many characters in all."""
 
     def __init__(self, most: int) -> None:
-        self._most = self._left = most
+        self._left = most
         self._found: OrderedDict[Hashable, str] = OrderedDict()
         self._lock = Lock()
 
@@ -62,5 +62,14 @@ def _key(context: Context, message: Message, siblings: Mapping[str, Siblings]) -
         return None
     place = siblings.get(message.id)
     versions = tuple(place.ids) if place else ()
-    said = (message.id, message.attempt, message.status, message.settled_at, rendering.model_label(message.model))
-    return (said, versions, context["at"], i18n.language().code, rendering.today(), request.script_root)
+    # A reply whose runner fell silent is shown as interrupted, and may go on growing in the same attempt.
+    said = (message.id, message.attempt, message.status, message.settled_at, len(message.text), len(message.reasoning))
+    return (
+        said,
+        rendering.model_label(message.model),
+        versions,
+        context["at"],
+        i18n.language().code,
+        rendering.today(),
+        request.script_root,
+    )

@@ -50,7 +50,7 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(hour)
     app.add_template_filter(grouped)
     app.add_template_filter(model_label)
-    for made in (clock, moment, day, writer):
+    for made in (clock, moment, writer):
         app.add_template_filter(_said(made), made.__name__)
     app.jinja_env.globals.update(flush=FLUSH, parameters=PARAMETERS)
 
