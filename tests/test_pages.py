@@ -84,7 +84,7 @@ def test_each_message_says_who_and_when(alice: Person) -> None:
     page = Page(alice.get(alice.send("Hi")))
     assert [said.split()[0] for said in page.said] == ["You", "VoiGpt"]
     assert all(
-        re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}[+-]\d\d:\d\d", " ".join(article.times)) for article in page.articles
+        re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d[+-]\d\d:\d\d", " ".join(article.times)) for article in page.articles
     )
 
 
