@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +19,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    RootTransaction,
     String,
     Table,
     Text,
@@ -35,8 +35,9 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import SQLAlchemyError as DatabaseError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from .outages import NoTurn, may_outlast
+from .outages import may_outlast
 from .sentences import Sentence, packed, unpacked
+from .turns import Writer
 
 __all__ = [
     "TEMPORARY",
@@ -329,7 +330,7 @@ class Database:
             hide_parameters=True,
             connect_args={} if self.is_sqlite else POSTGRESQL,
         )
-        self._writer = Lock()
+        self._writer = Writer(self._begin_writing, BUSY_SECONDS)
         event.listen(self.engine, "handle_error", self._distrust)
         if self.is_sqlite:
             event.listen(self.engine, "do_connect", _open_sqlite)
@@ -344,20 +345,13 @@ class Database:
         with self.engine.connect() as connection:
             yield connection
 
-    @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+    def write(self, *, durable: bool = True) -> AbstractContextManager[Connection]:
         """One short transaction. `durable=False` may be lost at a power cut, never at a crash of ours."""
-        options = {"begin": "IMMEDIATE", "synchronous": "FULL" if durable else "NORMAL"}
-        with (
-            self._turn(),
-            self.engine.connect().execution_options(**options) as connection,
-            connection.begin(),
-        ):
-            if not self.is_sqlite:
-                connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'"))
-            if not (self.is_sqlite or durable):
-                connection.execute(text("SET LOCAL synchronous_commit = off"))
-            yield connection
+        return self._writer.write(durable) if self.is_sqlite else self._write(durable)
+
+    def write_little(self) -> AbstractContextManager[Connection]:
+        """One durable transaction of a few rows. On SQLite, those that come at the same time share a commit."""
+        return self._writer.share() if self.is_sqlite else self._write()
 
     def insert_once(self, connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
         """Insert `row` unless its key is there; a rival's open transaction is waited for. False if it was there."""
@@ -396,7 +390,7 @@ class Database:
         Nobody else writes meanwhile: about 3 s for each 100 MB.
         """
         if self.is_sqlite:
-            with self._turn(), closing(self.engine.raw_connection()) as raw:
+            with self._writer.alone(), closing(self.engine.raw_connection()) as raw:
                 raw.cursor().execute("VACUUM")
 
     def checkpoint(self) -> bool:
@@ -422,18 +416,24 @@ class Database:
                 context.execution_context.cursor.close()  # an open one keeps its connection open
             self.engine.dispose()
 
-    def _turn(self) -> AbstractContextManager[None]:
-        return self._one_at_a_time() if self.is_sqlite else nullcontext()
+    def _begin_writing(self, durable: bool) -> RootTransaction:
+        """SQLite's."""
+        options = {"begin": "IMMEDIATE", "synchronous": "FULL" if durable else "NORMAL"}
+        connection = self.engine.connect().execution_options(**options)
+        try:
+            return connection.begin()
+        except DatabaseError:
+            connection.close()
+            raise
 
     @contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
-        """SQLite has one writer; queueing here is fair, its busy handler is not."""
-        if not self._writer.acquire(timeout=BUSY_SECONDS):
-            raise NoTurn("another transaction of this process does not end")
-        try:
-            yield
-        finally:
-            self._writer.release()
+    def _write(self, durable: bool = True) -> Iterator[Connection]:
+        """PostgreSQL's."""
+        with self.engine.begin() as connection:
+            connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'"))
+            if not durable:
+                connection.execute(text("SET LOCAL synchronous_commit = off"))
+            yield connection
 
     def _note_file(self, _connection: Any, record: ConnectionPoolEntry) -> None:
         record.info["file"] = self._file_there()

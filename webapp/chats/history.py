@@ -32,7 +32,7 @@ def begin(database: Database, owner: str, draft: Draft, admit: lease.Admit = lea
     Raises `Gone`, `attachments.Full`, and what `admit` raises: then nothing is stored.
     """
     key, html = _submission_key(owner, draft, ""), markdown.render(draft.words, breaks=True)
-    with database.write() as connection:
+    with database.write_little() as connection:
         sent = Sent(new_id(), new_id())
         if not once.is_first(database, connection, key, sent):
             return once.sent_before(connection, key)
@@ -52,7 +52,7 @@ def append(
     what `admit` raises: then nothing is stored.
     """
     key, html = _submission_key(owner, draft, conversation_id), markdown.render(draft.words, breaks=True)
-    with database.write() as connection:
+    with database.write_little() as connection:
         owned.lock(connection, owner, conversation_id)
         sent = Sent(conversation_id, new_id())
         if not once.is_first(database, connection, key, sent):
@@ -71,7 +71,7 @@ def regenerate(
     Raises `NotFound`, `Gone`, and what `admit` raises: then nothing is stored.
     """
     draft = Draft("", reply.model, submit_id and f"{submit_id} regenerate", reply.id)
-    with database.write() as connection:
+    with database.write_little() as connection:
         owned.lock(connection, owner, reply.conversation_id)
         sent = Sent(reply.conversation_id, new_id())
         if not once.is_first(database, connection, _submission_key(owner, draft, reply.conversation_id), sent):

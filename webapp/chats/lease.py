@@ -138,7 +138,7 @@ def claim(database: Database, reply_id: str, runner: str, caps: Caps = NO_CAPS) 
             messages.c.completion_tokens,
         )
     )
-    with database.write() as connection:
+    with database.write_little() as connection:
         owner = connection.execute(one_at_a_time).scalar()
         if owner is None or not caps.have_room(*_live(connection, owner)):
             return None
@@ -181,7 +181,7 @@ def settle(database: Database, claim: Claim, outcome: Outcome) -> bool:
         .where(mine, messages.c.status.in_(["live", "interrupted"]))
         .values(**asdict(outcome), settled_at=time(), **NOBODYS)
     )
-    with database.write() as connection:
+    with database.write_little() as connection:
         return connection.execute(ended).rowcount == 1
 
 

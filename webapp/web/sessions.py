@@ -232,7 +232,7 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
             "seen_at": now,
             "ended": False,
         }
-        with self.database.write() as connection:
+        with self.database.write_little() as connection:
             if ends:
                 connection.execute(_ended(self._get_store_id(ends)))
             is_new = self.database.insert_once(connection, sessions, row)
