@@ -10,7 +10,20 @@ from math import inf
 from time import time
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    String,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from ..db import UNSETTLED, Database, conversations, messages
 from ..sentences import Sentence
@@ -27,6 +40,9 @@ NOBODYS: dict[str, Any] = {"runner": None, "lease_until": None, "address": None,
 UNRENDERED: dict[str, Any] = {"html": "", "renderer": 0, "problem": "", "finish_reason": "", "is_indexed": False}
 # … from its beginning.
 NOTHING_SAID: dict[str, Any] = {"text": "", "reasoning": "", "prompt_tokens": None, "completion_tokens": None}
+
+_NOW = bindparam("now", type_=Double, callable_=time)
+_IS_STALE = and_(UNSETTLED, messages.c.status == "live", messages.c.lease_until < _NOW)
 
 # Called in the transaction that makes a reply wait, with its id; what it raises takes that back.
 Admit: TypeAlias = Callable[[Connection, str], None]
@@ -114,48 +130,23 @@ def claim(database: Database, reply_id: str, runner: str, caps: Caps = NO_CAPS) 
 
     On PostgreSQL, claims at the same moment may exceed the caps by as many.
     """
-    chat = select(messages.c.conversation_id).where(messages.c.id == reply_id).scalar_subquery()
-    one_at_a_time = select(conversations.c.owner_id).where(conversations.c.id == chat).with_for_update()
-    taken = (
-        update(messages)
-        .where(messages.c.id == reply_id, messages.c.status == "waiting", ~_is_behind_another())
-        .values(
-            status="live",
-            runner=runner,
-            lease_until=time() + LEASE_SECONDS,
-            attempt=messages.c.attempt + 1,
-            settled_at=None,
-        )
-        .returning(
-            messages.c.id,
-            messages.c.conversation_id,
-            messages.c.parent_id,
-            messages.c.model,
-            messages.c.attempt,
-            messages.c.text,
-            messages.c.reasoning,
-            messages.c.prompt_tokens,
-            messages.c.completion_tokens,
-        )
-    )
+    taken = {"reply": reply_id, "by": runner}
     with database.write_little() as connection:
-        owner = connection.execute(one_at_a_time).scalar()
+        owner = connection.execute(_ONE_AT_A_TIME, taken).scalar()
         if owner is None or not caps.have_room(*_live(connection, owner)):
             return None
-        row = connection.execute(taken).first()
+        row = connection.execute(_TAKE, taken).first()
     return Claim(*row) if row else None
 
 
 def keep(database: Database, grown: Sequence[tuple[Claim, Said]]) -> None:
     """Store what has come so far of replies that are live, all in one transaction."""
-    mine = (messages.c.id == bindparam("reply"), messages.c.attempt == bindparam("at"), messages.c.status == "live")
-    kept = update(messages).where(*mine).values(text=bindparam("so_far"), reasoning=bindparam("thought"))
     rows = [
         {"reply": claim.reply_id, "at": claim.attempt, "so_far": said.text, "thought": said.reasoning}
         for claim, said in grown
     ]
     with database.write(durable=False) as connection:
-        connection.execute(kept, rows)
+        connection.execute(_KEEP, rows)
 
 
 def renew(database: Database, runner: str, reply_ids: Collection[str]) -> None:
@@ -175,14 +166,9 @@ def gone(database: Database, reply_ids: Collection[str]) -> set[str]:
 
 def settle(database: Database, claim: Claim, outcome: Outcome) -> bool:
     """Store how the reply ended; False if another attempt has begun since."""
-    mine = (messages.c.id == claim.reply_id) & (messages.c.attempt == claim.attempt)
-    ended = (
-        update(messages)
-        .where(mine, messages.c.status.in_(["live", "interrupted"]))
-        .values(**asdict(outcome), settled_at=time(), **NOBODYS)
-    )
+    ended = {"reply": claim.reply_id, "at": claim.attempt, **asdict(outcome), "settled_at": time(), **NOBODYS}
     with database.write_little() as connection:
-        return connection.execute(ended).rowcount == 1
+        return connection.execute(_SETTLE, ended).rowcount == 1
 
 
 def retry(database: Database, reply_id: str, attempt: int, admit: Admit = admit_all) -> bool:
@@ -203,7 +189,7 @@ def go_on(database: Database, reply_id: str, attempt: int, admit: Admit = admit_
 def stop(database: Database, reply_id: str) -> None:
     """End a reply that waits; one that is live is ended by its runner, which is told."""
     mine = messages.c.id == reply_id
-    waits = mine & or_(messages.c.status == "waiting", _is_stale())
+    waits = mine & or_(messages.c.status == "waiting", _IS_STALE)
     stopped = update(messages).where(waits).values(status="stopped", settled_at=time(), **NOBODYS)
     told = update(messages).where(mine, messages.c.status == "live").values(is_stopping=True)
     with database.write() as connection:
@@ -220,7 +206,7 @@ def _again(
             messages.c.id == reply_id,
             messages.c.role == "assistant",
             messages.c.attempt == attempt,
-            or_(may_wait, _is_stale()),
+            or_(may_wait, _IS_STALE),
         )
         .values(status="waiting", waiting_since=time(), **UNRENDERED, **NOBODYS, **values)
     )
@@ -236,7 +222,7 @@ def expire(database: Database) -> None:
     with database.write() as connection:
         connection.execute(
             update(messages)
-            .where(_is_stale())
+            .where(_IS_STALE)
             .values(
                 status="interrupted",
                 problem=INTERRUPTED,
@@ -248,22 +234,8 @@ def expire(database: Database) -> None:
 
 def unsettled(database: Database) -> list[Unsettled]:
     """All replies of all processes that are waiting or live, in the order in which they were asked for."""
-    query = (
-        select(
-            messages.c.id,
-            messages.c.conversation_id,
-            conversations.c.owner_id,
-            messages.c.status,
-            messages.c.waiting_since,
-            messages.c.lease_until,
-            messages.c.is_stopping,
-        )
-        .join(conversations)
-        .where(UNSETTLED)
-        .order_by(messages.c.created_at, messages.c.seq)
-    )
     with database.read() as connection:
-        return [Unsettled(*row) for row in connection.execute(query)]
+        return [Unsettled(*row) for row in connection.execute(_ALL_UNSETTLED)]
 
 
 def said(database: Database, reply_ids: Collection[str]) -> dict[str, tuple[Said, bool]]:
@@ -290,9 +262,8 @@ def ready(replies: Iterable[Unsettled], before: float, caps: Caps = NO_CAPS) -> 
 
 
 def is_unsettled(database: Database, reply_id: str) -> bool:
-    query = select(messages.c.id).where(messages.c.id == reply_id, UNSETTLED, ~_is_stale())
     with database.read() as connection:
-        return connection.execute(query).first() is not None
+        return connection.execute(_IS_UNSETTLED, {"reply": reply_id}).first() is not None
 
 
 def unsettled_of(database: Database, conversation_id: str) -> list[str]:
@@ -304,29 +275,20 @@ def unsettled_of(database: Database, conversation_id: str) -> list[str]:
 
 def next_waiting(database: Database, conversation_id: str) -> str | None:
     """The reply of this conversation whose turn it is."""
-    query = (
-        select(messages.c.id)
-        .where(messages.c.conversation_id == conversation_id, messages.c.status == "waiting")
-        .order_by(messages.c.seq)
-        .limit(1)
-    )
     with database.read() as connection:
-        return connection.execute(query).scalar()
+        return connection.execute(_NEXT_WAITING, {"conversation": conversation_id}).scalar()
 
 
 def _live(connection: Connection, owner: str) -> tuple[int, int]:
     """The live replies of this owner and of everybody; not those whose runner is gone."""
-    query = (
-        select(func.count().filter(conversations.c.owner_id == owner), func.count())
-        .join_from(messages, conversations)
-        .where(UNSETTLED, messages.c.status == "live", messages.c.lease_until >= time())
-    )
-    theirs, everybodys = connection.execute(query).one()
+    theirs, everybodys = connection.execute(_COUNT_LIVE, {"owner": owner}).one()
     return theirs, everybodys
 
 
-def _is_stale() -> ColumnElement[bool]:
-    return and_(UNSETTLED, messages.c.status == "live", messages.c.lease_until < time())
+# Statements that every reply needs. Putting one together takes longer than executing it, so that is done once.
+
+_RENEWED = bindparam("renewed", type_=Double, callable_=lambda: time() + LEASE_SECONDS)
+_REPLY, _AT = bindparam("reply", type_=String), bindparam("at", type_=Integer)
 
 
 def _is_behind_another() -> ColumnElement[bool]:
@@ -335,7 +297,67 @@ def _is_behind_another() -> ColumnElement[bool]:
         other.c.conversation_id == messages.c.conversation_id,
         other.c.id != messages.c.id,
         or_(
-            and_(other.c.status == "live", other.c.lease_until >= time()),
+            and_(other.c.status == "live", other.c.lease_until >= _NOW),
             and_(other.c.status == "waiting", other.c.seq < messages.c.seq),
         ),
     )
+
+
+_CHAT = select(messages.c.conversation_id).where(messages.c.id == _REPLY).scalar_subquery()
+_ONE_AT_A_TIME = select(conversations.c.owner_id).where(conversations.c.id == _CHAT).with_for_update()
+_COUNT_LIVE = (
+    select(func.count().filter(conversations.c.owner_id == bindparam("owner")), func.count())
+    .join_from(messages, conversations)
+    .where(UNSETTLED, messages.c.status == "live", messages.c.lease_until >= _NOW)
+)
+_TAKE = (
+    update(messages)
+    .where(messages.c.id == _REPLY, messages.c.status == "waiting", ~_is_behind_another())
+    .values(
+        status="live",
+        runner=bindparam("by"),
+        lease_until=_RENEWED,
+        attempt=messages.c.attempt + 1,
+        settled_at=None,
+    )
+    .returning(
+        messages.c.id,
+        messages.c.conversation_id,
+        messages.c.parent_id,
+        messages.c.model,
+        messages.c.attempt,
+        messages.c.text,
+        messages.c.reasoning,
+        messages.c.prompt_tokens,
+        messages.c.completion_tokens,
+    )
+)
+_KEEP = (
+    update(messages)
+    .where(messages.c.id == _REPLY, messages.c.attempt == _AT, messages.c.status == "live")
+    .values(text=bindparam("so_far"), reasoning=bindparam("thought"))
+)
+_SETTLE = update(messages).where(
+    messages.c.id == _REPLY, messages.c.attempt == _AT, messages.c.status.in_(["live", "interrupted"])
+)
+_IS_UNSETTLED = select(messages.c.id).where(messages.c.id == _REPLY, UNSETTLED, ~_IS_STALE)
+_ALL_UNSETTLED = (
+    select(
+        messages.c.id,
+        messages.c.conversation_id,
+        conversations.c.owner_id,
+        messages.c.status,
+        messages.c.waiting_since,
+        messages.c.lease_until,
+        messages.c.is_stopping,
+    )
+    .join(conversations)
+    .where(UNSETTLED)
+    .order_by(messages.c.created_at, messages.c.seq)
+)
+_NEXT_WAITING = (
+    select(messages.c.id)
+    .where(messages.c.conversation_id == bindparam("conversation"), messages.c.status == "waiting")
+    .order_by(messages.c.seq)
+    .limit(1)
+)
