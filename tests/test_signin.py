@@ -144,7 +144,10 @@ def test_both_halves_of_a_double_click_on_sign_in_are_one_session(alice: Person,
     other_half.client.set_cookie("voichat", cookie.value)
     for half in (alice, other_half):
         assert half.post("/login", **form).status_code == 303
-    assert alice.client.get_cookie("voichat") == other_half.client.get_cookie("voichat")
+    of_one, of_the_other = alice.client.get_cookie("voichat"), other_half.client.get_cookie("voichat")
+    assert of_one
+    assert of_the_other
+    assert of_one.value == of_the_other.value
     assert other_half.get(chat).status_code == 200
 
 

@@ -238,7 +238,7 @@ PARAGRAPHS = "Hello **bold** world, this is text.\n\n" * 1_000
 def test_a_long_reply_is_sent_in_at_most_three_times_its_html(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr("webapp.chats.replies.FLUSH_SECONDS", 0.001)
+    monkeypatch.setattr("webapp.chats.writers.FLUSH_SECONDS", 0.001)
     with Upstream(writes(text)) as upstream, application(environment | speaks(upstream)) as app:
         alice = Person(app)
         chat = alice.send("Hi")

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Dialect,
     Double,
     ExceptionContext,
+    Executable,
     ForeignKey,
     Index,
     Integer,
@@ -355,9 +357,7 @@ class Database:
 
     def insert_once(self, connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
         """Insert `row` unless its key is there; a rival's open transaction is waited for. False if it was there."""
-        dialect = sqlite if self.is_sqlite else postgresql
-        statement = dialect.insert(table).values(row).on_conflict_do_nothing()
-        return connection.execute(statement.returning(*table.primary_key)).first() is not None
+        return connection.execute(_insert_once(table, self.is_sqlite), row).first() is not None
 
     def version(self) -> str | None:
         """The migration that the database stands at; None before the first."""
@@ -449,6 +449,12 @@ class Database:
         except OSError:
             return None
         return found.st_dev, found.st_ino
+
+
+@cache
+def _insert_once(table: Table, is_sqlite: bool) -> Executable:
+    insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+    return insert.on_conflict_do_nothing().returning(*table.primary_key)
 
 
 def newest_version() -> str:

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Insert,
     delete,
     insert,
     select,
@@ -23,6 +22,7 @@ from .instructions import Changed, Instructions, version
 from .records import Draft, Message, NotFound, Sent
 from .text import title
 
+_ADD_CONVERSATION, _ADD_MESSAGES = insert(conversations), insert(messages)
 INSTRUCTIONS = [conversations.c[field.name] for field in fields(Instructions)]
 
 
@@ -37,8 +37,8 @@ def begin(database: Database, owner: str, draft: Draft, admit: lease.Admit = lea
         if not once.is_first(database, connection, key, sent):
             return once.sent_before(connection, key)
         draft = _with_preset(draft)
-        connection.execute(insert(conversations).values(_conversation(sent.conversation_id, owner, draft)))
-        admit(connection, _add_message_and_reply(connection, sent, draft, html, None))
+        connection.execute(_ADD_CONVERSATION, _conversation(sent.conversation_id, owner, draft, last_seq=2))
+        admit(connection, _add_message_and_reply(connection, sent, draft, html, None, seq=2))
         attachments.add(connection, owner, sent, draft.pictures)
         return sent
 
@@ -57,8 +57,8 @@ def append(
         sent = Sent(conversation_id, new_id())
         if not once.is_first(database, connection, key, sent):
             return once.sent_before(connection, key)
-        parent = _parent_id(connection, conversation_id, draft)
-        admit(connection, _add_message_and_reply(connection, sent, draft, html, parent))
+        parent, seq = _parent_id(connection, conversation_id, draft), _next_seqs(connection, sent, draft, 2)
+        admit(connection, _add_message_and_reply(connection, sent, draft, html, parent, seq))
         attachments.add(connection, owner, sent, draft.pictures)
         return sent
 
@@ -77,7 +77,7 @@ def regenerate(
         if not once.is_first(database, connection, _submission_key(owner, draft, reply.conversation_id), sent):
             return once.sent_before(connection, _submission_key(owner, draft, reply.conversation_id))
         seq = _next_seqs(connection, sent, draft, 1)
-        connection.execute(_empty(sent, draft).values(**_waiting(sent.message_id, reply.parent_id, seq)))
+        connection.execute(_ADD_MESSAGES, _waiting(sent, draft, sent.message_id, reply.parent_id, seq))
         admit(connection, sent.message_id)
         return sent
 
@@ -165,13 +165,13 @@ def _reply_id(connection: Connection, conversation_id: str, parent_id: str | Non
     return str(found)
 
 
-def _add_message_and_reply(connection: Connection, sent: Sent, draft: Draft, html: str, parent_id: str | None) -> str:
-    """Returns the id of the reply."""
-    now, reply_id, seq = time(), new_id(), _next_seqs(connection, sent, draft, 2)
-    asked = dict(id=sent.message_id, parent_id=parent_id, seq=seq - 1, role="user", status="complete", settled_at=now)
-    words = dict(text=draft.words, html=html, renderer=markdown.RENDERER_VERSION)
-    connection.execute(_empty(sent, draft).values(**asked, **words))
-    connection.execute(_empty(sent, draft).values(**_waiting(reply_id, sent.message_id, seq)))
+def _add_message_and_reply(
+    connection: Connection, sent: Sent, draft: Draft, html: str, parent_id: str | None, seq: int
+) -> str:
+    """The reply has the number `seq`, the message the one before. Returns the id of the reply."""
+    reply_id = new_id()
+    asked = _asked(sent, draft, html, parent_id, seq - 1)
+    connection.execute(_ADD_MESSAGES, [asked, _waiting(sent, draft, reply_id, sent.message_id, seq)])
     return reply_id
 
 
@@ -186,21 +186,28 @@ def _next_seqs(connection: Connection, sent: Sent, draft: Draft, count: int) -> 
     return int(connection.execute(last_seq).scalar_one())
 
 
-def _empty(sent: Sent, draft: Draft) -> Insert:
-    return insert(messages).values(
-        conversation_id=sent.conversation_id, model=draft.model, created_at=time(), problem="", attempt=0
-    )
+def _asked(sent: Sent, draft: Draft, html: str, parent_id: str | None, seq: int) -> dict[str, Any]:
+    now = time()
+    words = dict(text=draft.words, html=html, renderer=markdown.RENDERER_VERSION, settled_at=now, waiting_since=None)
+    place = dict(id=sent.message_id, parent_id=parent_id, seq=seq, role="user", status="complete", created_at=now)
+    return _of(sent, draft) | place | words
 
 
-def _waiting(reply_id: str, parent_id: str | None, seq: int) -> dict[str, Any]:
-    reply = dict(id=reply_id, parent_id=parent_id, seq=seq, role="assistant", status="waiting", waiting_since=time())
-    return reply | dict(text="", html="", renderer=0)
+def _waiting(sent: Sent, draft: Draft, reply_id: str, parent_id: str | None, seq: int) -> dict[str, Any]:
+    now = time()
+    words = dict(text="", html="", renderer=0, settled_at=None, waiting_since=now)
+    place = dict(id=reply_id, parent_id=parent_id, seq=seq, role="assistant", status="waiting", created_at=now)
+    return _of(sent, draft) | place | words
 
 
-def _conversation(conversation_id: str, owner: str, draft: Draft) -> dict[str, object]:
+def _of(sent: Sent, draft: Draft) -> dict[str, Any]:
+    return dict(conversation_id=sent.conversation_id, model=draft.model, problem="", attempt=0)
+
+
+def _conversation(conversation_id: str, owner: str, draft: Draft, last_seq: int) -> dict[str, object]:
     now = time()
     named = dict(id=conversation_id, owner_id=owner, title=title(draft.words), model=draft.model)
-    begun = dict(last_seq=0, created_at=now, updated_at=now, is_temporary=draft.is_temporary)
+    begun = dict(last_seq=last_seq, created_at=now, updated_at=now, is_temporary=draft.is_temporary)
     return named | begun | asdict(draft.instructions)
 
 

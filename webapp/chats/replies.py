@@ -13,7 +13,6 @@ from .titles import Titles
 from .writers import Budget, Complete, Writers
 
 TICK_SECONDS = 0.25
-FLUSH_SECONDS = 0.1
 SWEEP_SECONDS = 0.5
 PAUSE_SECONDS = 2.0
 HOMEWARD_SECONDS = 1.0  # other workers cut their replies at the same time
@@ -119,7 +118,7 @@ class Replies:
         while not self._closed.is_set():
             if self._writers.wait_for_growth(PAUSE_SECONDS):
                 self._flush(only_begun=False)
-                self._flush_first_words(monotonic() + FLUSH_SECONDS)
+                self._flush_first_words(monotonic() + self._writers.pause)
 
     def _flush_first_words(self, until: float) -> None:
         """They do not wait until it is time for what has grown."""

@@ -20,6 +20,8 @@ from .writing import Writing
 
 SETTLE_PAUSE_SECONDS = 1.0
 CUTTING_SECONDS = 5.0
+FLUSH_SECONDS = 0.1
+CROWD_SECONDS_EACH, CROWD_SECONDS = 0.002, 0.5
 OUR_FAULT = Sentence("Something went wrong on this server; its log says what.")
 
 Complete: TypeAlias = Callable[[str, Messages, Parameters], Completion]
@@ -107,7 +109,13 @@ class Writers:
         finally:  # in an outage it is shown all the same
             for writing, said in grown:
                 writing.shown = said
+                writing.pace(self._crowd_pause)
                 self._shown(writing.claim.reply_id)
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two flushes: the more replies there are, the less often each of them costs something."""
+        return max(FLUSH_SECONDS, self._crowd_pause)
 
     def wait_for_growth(self, seconds: float) -> bool:
         return self._has_grown.wait(seconds)
@@ -146,6 +154,11 @@ class Writers:
         with self._changed:
             self._changed.wait_for(self._is_idle, CUTTING_SECONDS)
         self._pool.shutdown(wait=False)
+
+    @property
+    def _crowd_pause(self) -> float:
+        seconds = min(CROWD_SECONDS_EACH * len(self._live), CROWD_SECONDS)
+        return seconds if seconds > FLUSH_SECONDS else 0.0
 
     def _is_idle(self) -> bool:
         return self._free == self._places

@@ -1,6 +1,5 @@
 """One reply as it is being written: what has come of it, and how to end it."""
 
-from collections.abc import Callable
 from threading import Lock
 
 from ..providers.base import Chunk, Completion, Finish, Reasoning, Unseen, Usage
@@ -30,7 +29,7 @@ class Writing:
         self._is_new_thought = True
         self._usage: Usage | None = None
         self._changing = Lock()
-        self._cancel: Callable[[], None] | None = None
+        self._completion: Completion | None = None
         self._is_cancelled = False
 
     @property
@@ -77,7 +76,7 @@ class Writing:
 
     def begin(self, completion: Completion) -> Completion:
         with self._changing:
-            self._cancel = completion.cancel
+            self._completion = completion
             if self._is_cancelled:
                 completion.cancel()
         return completion
@@ -86,8 +85,13 @@ class Writing:
         """End the call to the upstream, also one that has not begun."""
         with self._changing:
             self._is_cancelled = True
-            if self._cancel:
-                self._cancel()
+            if self._completion:
+                self._completion.cancel()
+
+    def pace(self, seconds: float) -> None:
+        """Take what comes no more often than that."""
+        if self._completion:
+            self._completion.pace(seconds)
 
     def stop(self) -> None:
         """As `cancel`, because the person wants it so."""

@@ -67,12 +67,19 @@ Chunk: TypeAlias = str | Reasoning | Usage | Finish | Unseen
 CreateResult: TypeAlias = Iterator[Chunk]
 
 
+def _at_once(_seconds: float) -> None: ...
+
+
 @dataclass(frozen=True)
 class Completion:
-    """A reply on its way. Iterate `chunks`; `cancel()`, from any thread, closes the connection."""
+    """A reply on its way. Iterate `chunks`; `cancel()`, from any thread, closes the connection.
+
+    `pace(seconds)`, from any thread, leaves so much time before each further look at what has come.
+    """
 
     chunks: CreateResult
     cancel: Callable[[], None]
+    pace: Callable[[float], None] = _at_once
 
 
 class ProviderError(RuntimeError):

@@ -148,6 +148,7 @@ class Answer:
 
     def finish(self) -> None:
         """Nothing more is wanted. If the answer ends right here, its connection can be used again."""
+        self._call.pace(0)
         with contextlib.suppress(ProviderError), self._call.in_words():
             self._limit_silence(LAST_SECONDS)
             self._answer.raw.read1(1)

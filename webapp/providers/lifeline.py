@@ -32,6 +32,7 @@ class Lifeline:
         self._lock = threading.Lock()
         self._handle: socket.socket | None = None
         self._ended = threading.Event()
+        self._pause = 0.0
         self._verdict: Callable[[], ProviderError] | None = None
 
     def cancel(self) -> None:
@@ -78,6 +79,14 @@ class Lifeline:
         """Sleep; raises as `check` does once the call has ended."""
         self._ended.wait(seconds)
         self.check()
+
+    def pace(self, seconds: float) -> None:
+        """From now on leave so much time before each read: of many answers at once, each is then read less often."""
+        self._pause = seconds
+
+    def breathe(self) -> None:
+        if self._pause:
+            self._ended.wait(self._pause)
 
     def hold(self, sock: HasDescriptor) -> None:
         """Own `sock`, by a second descriptor: TLS replaces the first, and urllib3 may close it early."""

@@ -1,12 +1,14 @@
 """Pools of connections whose sockets belong to the call that uses them. Not an adapter; `http` uses it."""
 
 import contextlib
+import io
 import math
 import os
 import socket
 import threading
 from concurrent import futures
-from http.client import HTTPException
+from functools import partial
+from http.client import HTTPException, HTTPResponse
 from time import monotonic
 from typing import Any, TypeAlias
 
@@ -19,6 +21,7 @@ from .faults import PROXY, UPSTREAM, failed, proxy_failed, unreachable
 from .lifeline import Lifeline, current
 
 IDLE_SECONDS = 1.0
+BUFFER = 65_536
 
 _Address: TypeAlias = tuple[Any, Any, int, str, Any]
 
@@ -47,6 +50,7 @@ class Connection(HTTPConnection):
             call.hold(self.sock)
         self.timeout = call.silence  # it was the limit for connecting
         self._reader = self.sock
+        self.response_class = partial(_Answer, call)  # type: ignore[assignment]  # no more than called
         super().request(*args, **kwargs)
 
     def limit_silence(self, seconds: float) -> None:
@@ -65,6 +69,31 @@ class Connection(HTTPConnection):
         A POST sent just then is lost, and must not be sent again: it may have arrived.
         """
         return monotonic() - self.idle_since > IDLE_SECONDS
+
+
+class _Answer(HTTPResponse):
+    """Read at the pace of its call."""
+
+    def __init__(self, call: Lifeline, sock: socket.socket, **options: Any) -> None:
+        super().__init__(sock, **options)
+        self.fp = io.BufferedReader(_Paced(self.fp.detach(), call), BUFFER)
+
+
+class _Paced(io.RawIOBase):
+    def __init__(self, raw: io.RawIOBase, call: Lifeline) -> None:
+        self._raw = raw
+        self._call = call
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._call.breathe()
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 class SecureConnection(Connection, HTTPSConnection):

@@ -134,7 +134,7 @@ class Upstream:
         chunks = self._server.adapter.create_completion(
             model, messages, self._server.adapter.supports_stream, *self._means(), **asked
         )
-        return Completion(self._tried(chunks), call.cancel)
+        return Completion(self._tried(chunks), call.cancel, call.pace)
 
     def health(self) -> Health:
         """Asked anew after 30 s, by one visitor; those who come meanwhile see what was known before."""

@@ -158,15 +158,17 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
 
     def replace(self, current: Session, seed: str, values: dict[str, Any], admit: Admit = _admit_all) -> None:
         sid = submit.derive("session", seed)
-        if not (self._create(sid, values, current.sid, admit) or self._may_join(sid)):
-            sid = secrets.token_hex(16)
-            self._create(sid, values, current.sid, admit)
-        current.adopt(self._retrieve_session_data(self._get_store_id(sid)) or {}, sid)
+        if self._create(sid, values, current.sid, admit):
+            current.adopt(values, sid)
+        elif self._may_join(sid):
+            self._adopt(current, sid)
+        else:
+            self.replace(current, secrets.token_hex(16), values, admit)
 
     def join(self, current: Session, seed: str) -> None:
         sid = submit.derive("session", seed)
         if self._may_join(sid):
-            current.adopt(self._retrieve_session_data(self._get_store_id(sid)) or {}, sid)
+            self._adopt(current, sid)
 
     def end(self, current: Session) -> None:
         if current.sid:
@@ -185,6 +187,9 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
             self._send_cookie(session.sid, response)
         if session.has_ended:
             response.delete_cookie(_cookie_name(request), **_cookie_scope())
+
+    def _adopt(self, current: Session, sid: str) -> None:
+        current.adopt(self._retrieve_session_data(self._get_store_id(sid)) or {}, sid)
 
     def _resume(self, sid: str) -> Session:
         store_id = self._get_store_id(sid)
