@@ -329,7 +329,7 @@ class Database:
             hide_parameters=True,
             connect_args={} if self.is_sqlite else POSTGRESQL,
         )
-        self._writer = Lock()
+        self._writer, self._path = Lock(), str(self.engine.url.database)
         event.listen(self.engine, "handle_error", self._distrust)
         if self.is_sqlite:
             event.listen(self.engine, "do_connect", _open_sqlite)
@@ -375,7 +375,7 @@ class Database:
     @property
     def file(self) -> Path | None:
         """SQLite's."""
-        return Path(str(self.engine.url.database)) if self.is_sqlite else None
+        return Path(self._path) if self.is_sqlite else None
 
     def create(self) -> None:
         """Make SQLite's file, which nothing else does: who has lost it is to hear of that. Raises `OSError`."""
@@ -445,7 +445,7 @@ class Database:
 
     def _file_there(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(str(self.file))
+            found = os.stat(self._path)
         except OSError:
             return None
         return found.st_dev, found.st_ino
@@ -471,4 +471,7 @@ def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
     if synchronous := options.get("synchronous"):
         connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
-    connection.exec_driver_sql(f"BEGIN {options.get('begin', 'DEFERRED')}")
+    if begin := options.get("begin"):
+        connection.exec_driver_sql(f"BEGIN {begin}")
+    else:  # which touches no file, so nothing can be wrong with it
+        connection.connection.cursor().execute("BEGIN")
