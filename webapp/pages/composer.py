@@ -57,7 +57,7 @@ class Composer:
     lost_files: Sequence[str] = ()
     """The names of those that came and have to be chosen anew: no page can put a file into a form."""
 
-    @property
+    @cached_property
     def begins_chat(self) -> bool:
         return self.action == url_for("chat.begin")
 
