@@ -1,7 +1,7 @@
 """Finished messages as they stand on their page, kept for the next time: most of a chat is the same each time."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from threading import Lock
 
 from flask import Flask, request
@@ -44,32 +44,38 @@ def init_app(app: Flask) -> None:
 
     @app.template_global()
     @pass_context
-    def article(context: Context, message: Message, siblings: Mapping[str, Siblings]) -> Markup:
-        """A message that has settled."""
-        key = _key(context, message, siblings)
-        words = kept.get(key) if key else None
-        if words is None:
-            page = {**context.get_all(), "message": message, "siblings": siblings}
-            words = context.environment.get_template("chat/message.html").render(page)
-            if key:
+    def articles(context: Context, siblings: Mapping[str, Siblings]) -> Callable[[Message], Markup]:
+        """Of messages that have settled, in one part of a page."""
+        newest, files, of_page = context["window"].newest.id, context["files"], _of_page(context)
+        labels = rendering.model_labels()
+
+        def article(message: Message) -> Markup:
+            """It is not kept if there is something in it that no other page has."""
+            if message.id == newest or message.id in files:
+                return markdown.stored(_written(context, message, siblings))
+            key = _key(message, siblings), labels.get(message.model), of_page
+            words = kept.get(key)
+            if words is None:
+                words = _written(context, message, siblings)
                 kept.add(key, words)
-        return markdown.stored(words)
+            return markdown.stored(words)
+
+        return article
 
 
-def _key(context: Context, message: Message, siblings: Mapping[str, Siblings]) -> Hashable:
-    """All that its article is made of; None if there is something that no other page has."""
-    if message.id == context["window"].newest.id or message.id in context["files"]:
-        return None
+def _written(context: Context, message: Message, siblings: Mapping[str, Siblings]) -> str:
+    page = {**context.get_all(), "message": message, "siblings": siblings}
+    return context.environment.get_template("chat/message.html").render(page)
+
+
+def _of_page(context: Context) -> Hashable:
+    """What all of a page's articles depend on."""
+    return context["at"], i18n.language().code, rendering.today(), request.script_root
+
+
+def _key(message: Message, siblings: Mapping[str, Siblings]) -> Hashable:
+    """What an article is made of besides."""
     place = siblings.get(message.id)
-    versions = tuple(place.ids) if place else ()
     # A reply whose runner fell silent is shown as interrupted, and may go on growing in the same attempt.
-    said = (message.id, message.attempt, message.status, message.settled_at, len(message.text), len(message.reasoning))
-    return (
-        said,
-        rendering.model_label(message.model),
-        versions,
-        context["at"],
-        i18n.language().code,
-        rendering.today(),
-        request.script_root,
-    )
+    said = message.attempt, message.status, message.settled_at, len(message.text), len(message.reasoning)
+    return message.id, said, tuple(place.ids) if place else ()
