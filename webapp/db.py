@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 from urllib.parse import quote
 
@@ -329,7 +329,7 @@ class Database:
             hide_parameters=True,
             connect_args={} if self.is_sqlite else POSTGRESQL,
         )
-        self._writer, self._path = Lock(), str(self.engine.url.database)
+        self._writer, self._here, self._path = Lock(), local(), str(self.engine.url.database)
         event.listen(self.engine, "handle_error", self._distrust)
         if self.is_sqlite:
             event.listen(self.engine, "do_connect", _open_sqlite)
@@ -340,9 +340,17 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for a few queries; keep none of it over a pause."""
+        """A connection for a few queries; keep none of it over a pause. What is read within shares it."""
+        outer: Connection | None = getattr(self._here, "connection", None)
+        if outer:
+            yield outer
+            return
         with self.engine.connect() as connection:
-            yield connection
+            self._here.connection = connection
+            try:
+                yield connection
+            finally:
+                self._here.connection = None
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Connection]:

@@ -99,16 +99,17 @@ def stop_all(conversation_id: str) -> Redirect | Response:
 def show(conversation_id: str) -> Response:
     """A window on the chat, or with `all` the whole branch; stays open until the replies on it have settled."""
     owner, at, is_whole = _owner(), _asked("at"), bool(_asked("all"))
-    conversation = lists.conversation(house().database, owner, conversation_id)
     if _wants_plain_text():
         return _text(owner, conversation_id, at)
     before = "" if is_whole else _asked("before")
-    window = windows.window(house().database, owner, conversation_id, at, before)
-    page = {"conversation": conversation, "window": window, "at": at, "is_whole": is_whole}
-    page |= {"parts": _whole(owner, conversation_id, at) if is_whole else [_part(window.messages)]}
-    page |= {"composer": _composer(window.newest, is_newest=not (at or before))}
-    page |= {"files": shown(conversation.id)}
-    page |= {"is_instructed": bool(history.instructions(house().database, owner, conversation_id).set)}
+    with house().database.read():
+        conversation = lists.conversation(house().database, owner, conversation_id)
+        window = windows.window(house().database, owner, conversation_id, at, before)
+        page = {"conversation": conversation, "window": window, "at": at, "is_whole": is_whole}
+        page |= {"parts": _whole(owner, conversation_id, at) if is_whole else [_part(window.messages)]}
+        page |= {"composer": _composer(window.newest, is_newest=not (at or before))}
+        page |= {"files": shown(conversation.id)}
+        page |= {"is_instructed": bool(history.instructions(house().database, owner, conversation_id).set)}
     live = _live(owner, window.tail if is_whole else window.messages)
     page |= {"live": live}
     if live or is_whole:

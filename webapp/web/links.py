@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Flask, request
 
-ID = re.compile(r"[0-9a-f]{32}")
+HEX = re.compile(r"[0-9a-f]*")
 
 
 def init_app(app: Flask) -> None:
@@ -13,17 +13,22 @@ def init_app(app: Flask) -> None:
     kinds: dict[tuple[str, ...], str] = {}
 
     def url_for(endpoint: str, **values: Any) -> str:
-        values = {name: value for name, value in values.items() if value is not None}
+        if None in values.values():
+            values = {name: value for name, value in values.items() if value is not None}
         kind: tuple[str, ...] = (endpoint, *values)
         if endpoint == "static":
             kind = (endpoint, values["filename"])
-        elif not all(isinstance(value, str) and ID.fullmatch(value) for value in values.values()):
+        elif not all(map(_is_id, values.values())):
             return app.url_for(endpoint, **values)
         if kind not in kinds:
             kinds[kind] = _pattern(app, endpoint, values)
         return request.script_root + kinds[kind].format_map(values)
 
     app.jinja_env.globals.update(url_for=url_for)
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and HEX.fullmatch(value) is not None
 
 
 def _pattern(app: Flask, endpoint: str, values: dict[str, Any]) -> str:
