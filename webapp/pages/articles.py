@@ -2,12 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from threading import Lock
 
 from flask import Flask, request
 from jinja2 import pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from .. import markdown
 from ..chats.records import Message, Siblings
@@ -15,6 +16,7 @@ from ..web import i18n
 from . import rendering
 
 BYTES = 16_000_000  # of each worker
+NUL = "\0"
 
 
 class Kept:
@@ -50,21 +52,21 @@ def init_app(app: Flask) -> None:
         labels = rendering.model_labels()
 
         def article(message: Message) -> Markup:
-            """It is not kept if there is something in it that no other page has."""
-            if message.id == newest or message.id in files:
-                return markdown.stored(_written(context, message, siblings))
-            key = _key(message, siblings), labels.get(message.model), of_page
+            is_newest, shown = message.id == newest, tuple(file.url for file in files.get(message.id, ()))
+            key = _key(message, siblings), labels.get(message.model), is_newest, shown, of_page
             words = kept.get(key)
             if words is None:
                 words = _written(context, message, siblings)
                 kept.add(key, words)
-            return markdown.stored(words)
+            return markdown.stored(words.replace(NUL, escape(context["composer"].submit_id)) if is_newest else words)
 
         return article
 
 
 def _written(context: Context, message: Message, siblings: Mapping[str, Siblings]) -> str:
-    page = {**context.get_all(), "message": message, "siblings": siblings}
+    """With a NUL for the submit id, which no other page has: no text holds one."""
+    form = replace(context["composer"], submit_id=NUL)
+    page = {**context.get_all(), "composer": form, "message": message, "siblings": siblings}
     return context.environment.get_template("chat/message.html").render(page)
 
 
