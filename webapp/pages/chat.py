@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 
-from flask import Blueprint, Response, redirect, render_template, request, stream_template, stream_with_context, url_for
+from flask import Blueprint, Response, redirect, render_template, request, stream_template, stream_with_context
 from werkzeug.wrappers import Response as Redirect
 
 from .. import providers
@@ -15,6 +15,7 @@ from ..chats.text import cleaned
 from ..chats.windows import Part
 from ..web import signin
 from ..web.body import takes_files
+from ..web.links import url_for
 from . import composer, fields, plain, rendering
 from .attachments import shown
 from .fields import Typed
@@ -29,7 +30,7 @@ blueprint = Blueprint("chat", __name__)
 @blueprint.get("/")
 def new() -> Response:
     words = cleaned(request.args.get("q", ""))
-    form = composer.fresh(url_for(".begin"), words, typed=Typed(preset=cleaned(request.args.get("preset", ""))))
+    form = composer.fresh(url_for("chat.begin"), words, typed=Typed(preset=cleaned(request.args.get("preset", ""))))
     page = Response(render_template("chat/new.html", composer=form, has_model=providers.has_model()))
     # With no-store, Back would fetch another submit id for the words that the browser restores, and Send send twice.
     # But where somebody can sign out, Back must not bring back the titles beside the form.
@@ -176,7 +177,7 @@ def _wants_plain_text() -> bool:
 
 def _composer(newest: Message, *, is_newest: bool) -> composer.Composer:
     """Goes on after the newest message of the branch that is shown; `is_newest`: that of the whole chat then was."""
-    form = composer.fresh(url_for(".go_on", conversation_id=newest.conversation_id), model=newest.model)
+    form = composer.fresh(url_for("chat.go_on", conversation_id=newest.conversation_id), model=newest.model)
     if is_newest or newest.role != "assistant":
         return replace(form, at=newest.id)
     return replace(form, parent=newest.id)
@@ -197,4 +198,4 @@ def _admit(owner: str) -> lease.Admit:
 
 
 def _to_chat(conversation_id: str, at: str | None = None) -> Redirect:
-    return redirect(url_for(".show", conversation_id=conversation_id, at=at or None), HTTPStatus.SEE_OTHER)
+    return redirect(url_for("chat.show", conversation_id=conversation_id, at=at or None), HTTPStatus.SEE_OTHER)

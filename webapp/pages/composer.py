@@ -7,7 +7,7 @@ from http import HTTPStatus
 from itertools import groupby
 from typing import NamedTuple
 
-from flask import abort, request, url_for
+from flask import abort, request
 from werkzeug.exceptions import HTTPException
 
 from .. import providers
@@ -16,6 +16,7 @@ from ..chats.records import Draft
 from ..providers import Choice
 from ..sentences import Sentence
 from ..web import signin, submit
+from ..web.links import url_for
 from . import fields, picker, uploads
 from .fields import NOTHING_TYPED, Typed
 from .house import house
