@@ -1,7 +1,7 @@
 """Finished messages as they stand on their page, kept for the next time: most of a chat is the same each time."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 
@@ -43,24 +43,37 @@ class Kept:
 
 def init_app(app: Flask) -> None:
     kept = Kept(BYTES)
+    app.add_template_filter(runs)
 
     @app.template_global()
     @pass_context
-    def articles(context: Context, siblings: Mapping[str, Siblings]) -> Callable[[Message], Markup]:
-        """Of messages that have settled, in one part of a page."""
-        newest, files, of_page = context["window"].newest.id, context["files"], _of_page(context)
-        labels = rendering.model_labels()
+    def articles(context: Context, messages: Sequence[Message], siblings: Mapping[str, Siblings]) -> Markup:
+        """Of messages that have settled."""
+        form, files, of_page = context["composer"], context["files"], _of_page(context)
+        newest, labels = context["window"].newest.id, rendering.model_labels()
 
-        def article(message: Message) -> Markup:
-            is_newest, shown = message.id == newest, tuple(file.url for file in files.get(message.id, ()))
-            key = _key(message, siblings), labels.get(message.model), is_newest, shown, of_page
+        def article(message: Message) -> str:
+            shown = tuple(file.url for file in files.get(message.id, ()))
+            key = _key(message, siblings), labels.get(message.model), message.id == newest, shown, of_page
             words = kept.get(key)
             if words is None:
                 words = _written(context, message, siblings)
                 kept.add(key, words)
-            return markdown.stored(words.replace(NUL, escape(context["composer"].submit_id)) if is_newest else words)
+            return words
 
-        return article
+        return markdown.stored("".join(map(article, messages)).replace(NUL, escape(form.submit_id)))
+
+
+def runs(messages: Iterable[Message], begins: str | None) -> Iterator[list[Message]]:
+    """Those that have settled as long as they follow one another, and each of the others; `begins` begins a run."""
+    run: list[Message] = []
+    for message in messages:
+        if run and not (run[-1].is_settled and message.is_settled and message.id != begins):
+            yield run
+            run = []
+        run.append(message)
+    if run:
+        yield run
 
 
 def _written(context: Context, message: Message, siblings: Mapping[str, Siblings]) -> str:
