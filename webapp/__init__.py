@@ -18,7 +18,7 @@ from .pages.house import House
 from .settings import ROOT, Settings, load, secret_key
 from .users import attempts
 from .users.limits import Limits
-from .web import assets, body, i18n, routes, security, signin
+from .web import assets, body, i18n, links, routes, security, signin, templates
 from .web.sessions import DatabaseSessions
 
 
@@ -27,6 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or load()
     app = Flask(__name__, template_folder=ROOT / "templates", static_folder=None)
     app.secret_key = secret_key(settings)
+    app.jinja_environment = templates.Templates
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
 
     database, files = Database(settings.database), Files(settings.data / "attachments")
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     signin.init_app(app, settings, database)
     i18n.init_app(app, ROOT / "translations")
     assets.init_app(app)
+    links.init_app(app)
     upstreams = providers.init_app(app, settings, providers_file.load(settings))
     titles = Titles(database, upstreams.complete, upstreams.is_language_model)
     replies = Replies(

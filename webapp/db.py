@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cache
 from pathlib import Path
+from threading import local
 from typing import Any
 from urllib.parse import quote
 
@@ -332,7 +333,8 @@ class Database:
             hide_parameters=True,
             connect_args={} if self.is_sqlite else POSTGRESQL,
         )
-        self._writer = Writer(self._begin_writing, BUSY_SECONDS)
+        self._writer, self._here = Writer(self._begin_writing, BUSY_SECONDS), local()
+        self._path = str(self.engine.url.database)
         event.listen(self.engine, "handle_error", self._distrust)
         if self.is_sqlite:
             event.listen(self.engine, "do_connect", _open_sqlite)
@@ -343,9 +345,17 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for a few queries; keep none of it over a pause."""
+        """A connection for a few queries; keep none of it over a pause. What is read within shares it."""
+        outer: Connection | None = getattr(self._here, "connection", None)
+        if outer:
+            yield outer
+            return
         with self.engine.connect() as connection:
-            yield connection
+            self._here.connection = connection
+            try:
+                yield connection
+            finally:
+                self._here.connection = None
 
     def write(self, *, durable: bool = True) -> AbstractContextManager[Connection]:
         """One short transaction. `durable=False` may be lost at a power cut, never at a crash of ours."""
@@ -369,7 +379,7 @@ class Database:
     @property
     def file(self) -> Path | None:
         """SQLite's."""
-        return Path(str(self.engine.url.database)) if self.is_sqlite else None
+        return Path(self._path) if self.is_sqlite else None
 
     def create(self) -> None:
         """Make SQLite's file, which nothing else does: who has lost it is to hear of that. Raises `OSError`."""
@@ -445,7 +455,7 @@ class Database:
 
     def _file_there(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(str(self.file))
+            found = os.stat(self._path)
         except OSError:
             return None
         return found.st_dev, found.st_ino
@@ -477,4 +487,7 @@ def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
     if synchronous := options.get("synchronous"):
         connection.exec_driver_sql(f"PRAGMA synchronous = {synchronous}")
-    connection.exec_driver_sql(f"BEGIN {options.get('begin', 'DEFERRED')}")
+    if begin := options.get("begin"):
+        connection.exec_driver_sql(f"BEGIN {begin}")
+    else:  # which touches no file, so nothing can be wrong with it
+        connection.connection.cursor().execute("BEGIN")

@@ -48,6 +48,9 @@ def in_english(value: Value) -> str:
     return f"{value:,}" if isinstance(value, int) else value
 
 
+NOTHING = Sentence("")
+
+
 def packed(words: str) -> str:
     """Words for a database: in English, and behind them the parts of a sentence that has values."""
     english = words.replace(PARTS, " ")
@@ -56,6 +59,8 @@ def packed(words: str) -> str:
 
 
 def unpacked(stored: str) -> Sentence:
+    if not stored:
+        return NOTHING
     _english, separator, parts = stored.partition(PARTS)
     return _whole(json.loads(parts)) if separator else Sentence(stored)
 

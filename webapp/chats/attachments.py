@@ -7,8 +7,9 @@ from dataclasses import fields
 from itertools import islice
 from secrets import token_hex
 from time import time
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select
 
 from ..db import Database, attachments, conversations
 from . import owned
@@ -20,6 +21,8 @@ OWNER_MEGABYTES = 1000
 MEGABYTE = 1_000_000
 UNUSED_SECONDS = 3600.0
 BATCH = 500
+
+COLUMNS = [attachments.c[field.name] for field in fields(Attachment)]
 
 
 class Full(Exception):
@@ -105,8 +108,9 @@ def by_message(database: Database, conversation_id: str) -> dict[str, list[Attac
     """Those of all branches. Whose the conversation is, the caller knows."""
     found: defaultdict[str, list[Attachment]] = defaultdict(list)
     with database.read() as connection:
-        for each in _found(connection, attachments.c.conversation_id == conversation_id):
-            found[each.message_id].append(each)
+        rows = connection.execute(_OF_CHAT, {"chat": conversation_id}).all()
+    for row in rows:
+        found[row.message_id].append(Attachment(*row))
     return dict(found)
 
 
@@ -163,9 +167,11 @@ def _of(owner: str) -> ColumnElement[bool]:
 
 
 def _found(connection: Connection, where: ColumnElement[bool]) -> list[Attachment]:
-    rows = connection.execute(select(attachments).where(where).order_by(attachments.c.position)).mappings()
-    return [_attachment(row) for row in rows]
+    return [Attachment(*row) for row in connection.execute(_where(where))]
 
 
-def _attachment(row: RowMapping) -> Attachment:
-    return Attachment(**{item.name: row[item.name] for item in fields(Attachment)})
+def _where(where: ColumnElement[bool]) -> Select[Any]:
+    return select(*COLUMNS).where(where).order_by(attachments.c.position)
+
+
+_OF_CHAT = _where(attachments.c.conversation_id == owned.CHAT)

@@ -3,8 +3,20 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from ..db import Database, conversations, messages
 from . import lease, owned
@@ -14,6 +26,9 @@ AT_ONCE = 100
 """Messages that are read with one query where all of them are wanted."""
 
 ALL = 2**31 - 1
+
+COLUMNS = [*(messages.c[field.name] for field in fields(Message)), messages.c.lease_until]
+"""As `_message` takes them."""
 
 
 def leaf(database: Database, owner: str, conversation_id: str, at: str = "") -> str:
@@ -36,9 +51,9 @@ def read(database: Database, ids: Sequence[str]) -> Iterator[list[Message]]:
     Whose they are was asked when the ids were found. What has been deleted since is left out.
     """
     for start in range(0, len(ids), AT_ONCE):
-        query = select(messages).where(messages.c.id.in_(ids[start : start + AT_ONCE])).order_by(messages.c.seq)
+        query = select(*COLUMNS).where(messages.c.id.in_(ids[start : start + AT_ONCE])).order_by(messages.c.seq)
         with database.read() as connection:
-            found = [_message(row) for row in connection.execute(query).mappings()]
+            found = [_message(row) for row in connection.execute(query).all()]
         yield found
 
 
@@ -52,9 +67,9 @@ def messages_of(database: Database, owner: str, conversation_id: str) -> Iterato
 def message(database: Database, owner: str, conversation_id: str, message_id: str) -> Message:
     """Raises `NotFound`."""
     mine = owned.mine(owner, conversation_id)
-    query = select(messages).join(conversations).where(mine, _in(conversation_id, message_id))
+    query = select(*COLUMNS).join(conversations).where(mine, _in(conversation_id, message_id))
     with database.read() as connection:
-        row = connection.execute(query).mappings().first()
+        row = connection.execute(query).first()
     if row is None:
         raise NotFound
     return _message(row)
@@ -74,11 +89,11 @@ def siblings(database: Database, shown: Sequence[Message]) -> dict[str, Siblings
     """For each of them that was written or answered several times, where it stands among the others."""
     beside: defaultdict[str | None, list[str]] = defaultdict(list)
     with database.read() as connection:
-        for query in _families(shown):
-            for row in connection.execute(query):
-                beside[row.parent_id].append(row.id)
-    places = {message.id: Siblings(beside[message.parent_id], message.id) for message in shown}
-    return {message_id: place for message_id, place in places.items() if len(place.ids) > 1}
+        members = connection.execute(_FAMILIES, _parents(shown)).all()
+    for message_id, parent_id in members:
+        beside[parent_id].append(message_id)
+    several = (message for message in shown if len(beside[message.parent_id]) > 1)
+    return {message.id: Siblings(beside[message.parent_id], message.id) for message in several}
 
 
 def parent(connection: Connection, conversation_id: str, message_id: str) -> str | None:
@@ -95,7 +110,7 @@ def newest(connection: Connection, conversation_id: str, at: str = "") -> str:
     """The id of the newest message of all, or of those that come after `at`. Raises `NotFound`."""
     if at:
         return _newest_below(_links(connection, conversation_id, at), at)
-    found = connection.execute(_newest(conversation_id)).scalar()
+    found = connection.execute(_NEWEST, {"chat": conversation_id}).scalar()
     if found is None:
         raise NotFound
     return found
@@ -112,16 +127,12 @@ def following(connection: Connection, conversation_id: str, first_id: str, at: s
 
 def path(connection: Connection, conversation_id: str, leaf_id: str, most: int = ALL) -> list[Message]:
     """The branch down to `leaf_id`, the last `most` of it. Raises `NotFound`."""
-    columns = messages.c.id, messages.c.parent_id
-    leaf = select(*columns, literal_column("1").label("depth")).where(_in(conversation_id, leaf_id))
-    above = leaf.cte("above", recursive=True)
-    up = select(*columns, above.c.depth + 1).join(above, messages.c.id == above.c.parent_id)
-    above = above.union_all(up.where(above.c.depth < most))
-    rows = connection.execute(select(messages).join(above, messages.c.id == above.c.id).order_by(messages.c.seq))
-    found = [_message(row) for row in rows.mappings()]
-    if not found:
-        raise NotFound
-    return found
+    return _some(connection, _PATH, {"chat": conversation_id, "leaf": leaf_id, "most": most})
+
+
+def tail(connection: Connection, owner: str, conversation_id: str, most: int) -> list[Message]:
+    """The last of the branch that ends with the newest message of all, at most so many. Raises `NotFound`."""
+    return _some(connection, _TAIL, {"owner": owner, "chat": conversation_id, "most": most})
 
 
 def line(connection: Connection, conversation_id: str, leaf_id: str) -> list[str]:
@@ -167,34 +178,48 @@ def _line(links: Mapping[str, str], leaf_id: str, first_id: str | None = None) -
     return upwards[::-1]
 
 
-def _newest(conversation_id: str) -> Select[str]:
+def _newest(conversation_id: owned.Id) -> Select[str]:
     query = select(messages.c.id).where(messages.c.conversation_id == conversation_id)
     return query.order_by(messages.c.seq.desc()).limit(1)
+
+
+def _path(leaf: ColumnElement[bool]) -> Select[Any]:
+    """The messages of the branch that ends with `leaf`, the last `most` of them."""
+    columns = messages.c.id, messages.c.parent_id
+    above = select(*columns, literal_column("1").label("depth")).where(leaf).cte("above", recursive=True)
+    up = select(*columns, above.c.depth + 1).join(above, messages.c.id == above.c.parent_id)
+    above = above.union_all(up.where(above.c.depth < bindparam("most", type_=Integer)))
+    return select(*COLUMNS).join(above, messages.c.id == above.c.id).order_by(messages.c.seq)
+
+
+def _some(connection: Connection, query: Select[Any], values: Mapping[str, Any]) -> list[Message]:
+    found = [_message(row) for row in connection.execute(query, values).all()]
+    if not found:
+        raise NotFound
+    return found
 
 
 def _in_order(database: Database, conversation_id: str) -> Iterator[Message]:
     seq = 0
     while True:
-        query = select(messages).where(messages.c.conversation_id == conversation_id, messages.c.seq > seq)
+        query = select(*COLUMNS, messages.c.seq).where(
+            messages.c.conversation_id == conversation_id, messages.c.seq > seq
+        )
         with database.read() as connection:
-            found = connection.execute(query.order_by(messages.c.seq).limit(AT_ONCE)).mappings().all()
+            found = connection.execute(query.order_by(messages.c.seq).limit(AT_ONCE)).all()
         if not found:
             return
-        yield from map(_message, found)
-        seq = found[-1]["seq"]
+        yield from (_message(row[:-1]) for row in found)
+        seq = found[-1].seq
 
 
-def _families(shown: Sequence[Message]) -> Iterator[Select[str, str | None]]:
-    """All the messages that have a parent with one of these in common; beginnings have none."""
-    query = select(messages.c.id, messages.c.parent_id).order_by(messages.c.seq)
+def _parents(shown: Sequence[Message]) -> dict[str, Any]:
+    """For `_FAMILIES`: beginnings have no parent, but all of a conversation are one family."""
     parents = [message.parent_id for message in shown if message.parent_id]
-    yield query.where(messages.c.parent_id.in_(parents))
-    if len(parents) < len(shown):
-        theirs = messages.c.conversation_id == shown[0].conversation_id
-        yield query.where(theirs, messages.c.parent_id.is_(None))
+    return {"parents": parents, "chat": shown[0].conversation_id if len(parents) < len(shown) else None}
 
 
-def _in(conversation_id: str, message_id: str | None) -> ColumnElement[bool]:
+def _in(conversation_id: owned.Id, message_id: owned.Id) -> ColumnElement[bool]:
     return (messages.c.conversation_id == conversation_id) & (messages.c.id == message_id)
 
 
@@ -204,9 +229,26 @@ def _by(message: Message, role: str) -> Message:
     return message
 
 
-def _message(row: RowMapping) -> Message:
+def _message(row: Sequence[Any]) -> Message:
     """A live reply whose lease has run out reads as interrupted, whether or not somebody has written that yet."""
-    found = Message(**{item.name: row[item.name] for item in fields(Message)})
-    if lease.is_stale(row["status"], row["lease_until"]):
+    *values, lease_until = row
+    found = Message(*values)
+    if lease.is_stale(found.status, lease_until):
         return replace(found, status="interrupted", problem=lease.INTERRUPTED)
     return found
+
+
+_NEWEST = _newest(owned.CHAT)
+_PATH = _path(_in(owned.CHAT, bindparam("leaf", type_=String)))
+_MINE = select(conversations.c.id).where(owned.mine(owned.OWNER, owned.CHAT))
+_TAIL = _path((messages.c.id == _NEWEST.scalar_subquery()) & _MINE.exists())
+_FAMILIES = (
+    select(messages.c.id, messages.c.parent_id)
+    .where(
+        or_(
+            messages.c.parent_id.in_(bindparam("parents", expanding=True)),
+            (messages.c.conversation_id == owned.CHAT) & messages.c.parent_id.is_(None),
+        )
+    )
+    .order_by(messages.c.seq)
+)

@@ -24,6 +24,7 @@ from .text import title
 
 _ADD_CONVERSATION, _ADD_MESSAGES = insert(conversations), insert(messages)
 INSTRUCTIONS = [conversations.c[field.name] for field in fields(Instructions)]
+_INSTRUCTIONS = select(*INSTRUCTIONS).where(owned.mine(owned.OWNER, owned.CHAT))
 
 
 def begin(database: Database, owner: str, draft: Draft, admit: lease.Admit = lease.admit_all) -> Sent:
@@ -85,7 +86,10 @@ def regenerate(
 def instructions(database: Database, owner: str, conversation_id: str) -> Instructions:
     """Those that count from the next reply on. Raises `NotFound`."""
     with database.read() as connection:
-        return _instructions(connection, owned.mine(owner, conversation_id))
+        row = connection.execute(_INSTRUCTIONS, {"owner": owner, "chat": conversation_id}).first()
+    if row is None:
+        raise NotFound
+    return Instructions(*row)
 
 
 def instruct(database: Database, owner: str, conversation_id: str, told: Instructions, seen: str) -> None:

@@ -4,7 +4,7 @@ from dataclasses import fields
 from time import time
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Integer, bindparam, func, select, tuple_, update
 
 from ..db import Database, conversations
 from . import owned
@@ -13,6 +13,15 @@ from .records import Conversation, NotFound
 PAGE = 100
 MOST_PINNED = 50
 COLUMNS = [conversations.c[field.name] for field in fields(Conversation)]
+
+ONE = select(*COLUMNS).where(owned.mine(owned.OWNER, owned.CHAT))
+_LISTED, _SINCE = select(*COLUMNS).where(owned.listed(owned.OWNER)), conversations.c.pinned_at
+PINNED = _LISTED.where(_SINCE.is_not(None)).order_by(_SINCE.desc(), conversations.c.id.desc())
+NEWEST = (
+    _LISTED.where(_SINCE.is_(None))
+    .order_by(conversations.c.updated_at.desc(), conversations.c.id.desc())
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 class TooManyPinned(Exception):
@@ -36,22 +45,25 @@ class Front(NamedTuple):
 def conversation(database: Database, owner: str, conversation_id: str) -> Conversation:
     """Raises `NotFound`."""
     with database.read() as connection:
-        return found(connection, select(*COLUMNS).where(owned.mine(owner, conversation_id)))
+        row = connection.execute(ONE, {"owner": owner, "chat": conversation_id}).first()
+    if row is None:
+        raise NotFound
+    return Conversation(*row)
 
 
 def front(database: Database, owner: str, most: int) -> Front:
     """How the list begins, with at most `most` that are not pinned."""
-    is_pinned = owned.listed(owner) & conversations.c.pinned_at.is_not(None)
-    order = conversations.c.pinned_at.desc(), conversations.c.id.desc()
     with database.read() as connection:
-        pinned = connection.execute(select(*COLUMNS).where(is_pinned).order_by(*order)).mappings()
-        return Front([Conversation(**row) for row in pinned], _recent(connection, owner, None, most))
+        pinned = connection.execute(PINNED, {"owner": owner}).all()
+        recent = connection.execute(NEWEST, {"owner": owner, "most": most}).all()
+    return Front([Conversation(*row) for row in pinned], [Conversation(*row) for row in recent])
 
 
 def recent(database: Database, owner: str, before: Place | None = None) -> list[Conversation]:
     """At most `PAGE` of the owner's conversations that are not pinned, last written to before `before`."""
     with database.read() as connection:
-        return _recent(connection, owner, before, PAGE)
+        of = owned.listed(owner) & conversations.c.pinned_at.is_(None)
+        return page(connection, of, conversations.c.updated_at, before, PAGE)
 
 
 def pin(database: Database, owner: str, conversation_id: str, *, is_pinned: bool) -> None:
@@ -73,14 +85,6 @@ def count_pinned(connection: Connection, owner: str) -> int:
     return connection.execute(pinned).scalar_one()
 
 
-def found(connection: Connection, query: Select[tuple[object, ...]]) -> Conversation:
-    """The conversation that a query of `COLUMNS` finds. Raises `NotFound`."""
-    row = connection.execute(query).mappings().first()
-    if row is None:
-        raise NotFound
-    return Conversation(**row)
-
-
 def page(
     connection: Connection, of: ColumnElement[bool], by: ColumnElement[float], before: Place | None, most: int
 ) -> list[Conversation]:
@@ -88,9 +92,4 @@ def page(
     query = select(*COLUMNS).where(of).order_by(by.desc(), conversations.c.id.desc()).limit(most)
     if before:
         query = query.where(tuple_(by, conversations.c.id) < before)
-    return [Conversation(**row) for row in connection.execute(query).mappings()]
-
-
-def _recent(connection: Connection, owner: str, before: Place | None, most: int) -> list[Conversation]:
-    of = owned.listed(owner) & conversations.c.pinned_at.is_(None)
-    return page(connection, of, conversations.c.updated_at, before, most)
+    return [Conversation(*row) for row in connection.execute(query)]

@@ -1,8 +1,9 @@
 """Whose a conversation is: owner and id are looked up together, and what is not yours is not there."""
 
 from time import time
+from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, String, bindparam, or_, select
 
 from ..db import conversations
 from .records import NotFound
@@ -10,8 +11,12 @@ from .records import NotFound
 KEPT_DAYS = 7
 DAY = 86400.0
 
+Id: TypeAlias = str | BindParameter[str]
+OWNER, CHAT = bindparam("owner", type_=String), bindparam("chat", type_=String)
+"""For statements that are put together once, as what a page asks each time: that takes longer than to execute them."""
 
-def mine(owner: str, conversation_id: str) -> ColumnElement[bool]:
+
+def mine(owner: Id, conversation_id: Id) -> ColumnElement[bool]:
     """The owner's conversation, unless it was deleted."""
     return _named(owner, conversation_id) & conversations.c.deleted_at.is_(None)
 
@@ -21,7 +26,7 @@ def mine_or_deleted(owner: str, conversation_id: str) -> ColumnElement[bool]:
     return _named(owner, conversation_id) & or_(conversations.c.deleted_at.is_(None), _is_restorable())
 
 
-def listed(owner: str) -> ColumnElement[bool]:
+def listed(owner: Id) -> ColumnElement[bool]:
     """All of the owner's conversations that lists, searches and archives hold."""
     is_theirs = (conversations.c.owner_id == owner) & conversations.c.deleted_at.is_(None)
     return is_theirs & ~conversations.c.is_temporary
@@ -34,7 +39,7 @@ def deleted(owner: str) -> ColumnElement[bool]:
 
 def check(connection: Connection, owner: str, conversation_id: str) -> None:
     """Raises `NotFound`."""
-    if connection.execute(select(conversations.c.id).where(mine(owner, conversation_id))).first() is None:
+    if connection.execute(_FOUND, {"owner": owner, "chat": conversation_id}).first() is None:
         raise NotFound
 
 
@@ -45,9 +50,12 @@ def lock(connection: Connection, owner: str, conversation_id: str) -> None:
         raise NotFound
 
 
-def _named(owner: str, conversation_id: str) -> ColumnElement[bool]:
+def _named(owner: Id, conversation_id: Id) -> ColumnElement[bool]:
     return (conversations.c.id == conversation_id) & (conversations.c.owner_id == owner)
 
 
 def _is_restorable() -> ColumnElement[bool]:
     return conversations.c.deleted_at > time() - KEPT_DAYS * DAY
+
+
+_FOUND = select(conversations.c.id).where(mine(OWNER, CHAT))

@@ -7,13 +7,16 @@ from hashlib import sha256
 from time import time
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, bindparam, delete, func, select, update
 
 from ..db import Database, presets
 from .instructions import Changed, Instructions, Preset, version
 from .records import NotFound
 
 MOST = 50
+_SAVED = (
+    select(presets).where(presets.c.owner_id == bindparam("owner")).order_by(func.lower(presets.c.name), presets.c.id)
+)
 
 
 class TooMany(Exception):
@@ -22,9 +25,8 @@ class TooMany(Exception):
 
 def saved(database: Database, owner: str) -> list[Preset]:
     """The owner's, by name."""
-    query = select(presets).where(presets.c.owner_id == owner).order_by(func.lower(presets.c.name), presets.c.id)
     with database.read() as connection:
-        return [_preset(row) for row in connection.execute(query).mappings()]
+        return [_preset(row) for row in connection.execute(_SAVED, {"owner": owner}).mappings()]
 
 
 def find(database: Database, owner: str, preset_id: str) -> Preset:

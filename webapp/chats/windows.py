@@ -1,9 +1,7 @@
 """The part of a branch that a page shows: its tail, or as many messages around or above one of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-
-from sqlalchemy import Connection
+from dataclasses import dataclass, field
 
 from ..db import Database
 from . import branches, owned
@@ -56,23 +54,19 @@ def window(database: Database, owner: str, conversation_id: str, at: str = "", b
     Raises `NotFound`, also if `at` and `before` are in no branch together, and if nothing is above `before`.
     """
     with database.read() as connection:
-        owned.check(connection, owner, conversation_id)
         if not (at or before):
-            return _tail(connection, conversation_id, branches.newest(connection, conversation_id))
+            tail = branches.tail(connection, owner, conversation_id, PAGE)
+            return Window(tail, tail)
+        owned.check(connection, owner, conversation_id)
         line = branches.following(connection, conversation_id, before or at, at or before)
-        tail = _tail(connection, conversation_id, line[-1])
+        tail = branches.path(connection, conversation_id, line[-1], PAGE)
         if before:
             *shown, _ = branches.path(connection, conversation_id, before, PAGE + 1)
-            return replace(tail, messages=_some(shown), following=line)
+            return Window(_some(shown), tail, line)
         if len(line) <= PAGE:
-            return tail
+            return Window(tail, tail)
         shown = branches.path(connection, conversation_id, line[PAGE // 2], PAGE)
-        return replace(tail, messages=shown, following=line[PAGE // 2 + 1 :])
-
-
-def _tail(connection: Connection, conversation_id: str, leaf_id: str) -> Window:
-    tail = branches.path(connection, conversation_id, leaf_id, PAGE)
-    return Window(tail, tail)
+        return Window(shown, tail, line[PAGE // 2 + 1 :])
 
 
 def _some(messages: list[Message]) -> list[Message]:

@@ -1,13 +1,14 @@
 """Finished messages as they stand on their page, kept for the next time: most of a chat is the same each time."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from threading import Lock
 
 from flask import Flask, request
 from jinja2 import pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from .. import markdown
 from ..chats.records import Message, Siblings
@@ -15,6 +16,7 @@ from ..web import i18n
 from . import rendering
 
 BYTES = 16_000_000  # of each worker
+NUL = "\0"
 
 
 class Kept:
@@ -41,35 +43,54 @@ class Kept:
 
 def init_app(app: Flask) -> None:
     kept = Kept(BYTES)
+    app.add_template_filter(runs)
 
     @app.template_global()
     @pass_context
-    def article(context: Context, message: Message, siblings: Mapping[str, Siblings]) -> Markup:
-        """A message that has settled."""
-        key = _key(context, message, siblings)
-        words = kept.get(key) if key else None
-        if words is None:
-            page = {**context.get_all(), "message": message, "siblings": siblings}
-            words = context.environment.get_template("chat/message.html").render(page)
-            if key:
+    def articles(context: Context, messages: Sequence[Message], siblings: Mapping[str, Siblings]) -> Markup:
+        """Of messages that have settled."""
+        form, files, of_page = context["composer"], context["files"], _of_page(context)
+        newest, labels = context["window"].newest.id, rendering.model_labels()
+
+        def article(message: Message) -> str:
+            shown = tuple(file.url for file in files.get(message.id, ()))
+            key = _key(message, siblings), labels.get(message.model), message.id == newest, shown, of_page
+            words = kept.get(key)
+            if words is None:
+                words = _written(context, message, siblings)
                 kept.add(key, words)
-        return markdown.stored(words)
+            return words
+
+        return markdown.stored("".join(map(article, messages)).replace(NUL, escape(form.submit_id)))
 
 
-def _key(context: Context, message: Message, siblings: Mapping[str, Siblings]) -> Hashable:
-    """All that its article is made of; None if there is something that no other page has."""
-    if message.id == context["window"].newest.id or message.id in context["files"]:
-        return None
+def runs(messages: Iterable[Message], begins: str | None) -> Iterator[list[Message]]:
+    """Those that have settled as long as they follow one another, and each of the others; `begins` begins a run."""
+    run: list[Message] = []
+    for message in messages:
+        if run and not (run[-1].is_settled and message.is_settled and message.id != begins):
+            yield run
+            run = []
+        run.append(message)
+    if run:
+        yield run
+
+
+def _written(context: Context, message: Message, siblings: Mapping[str, Siblings]) -> str:
+    """With a NUL for the submit id, which no other page has: no text holds one."""
+    form = replace(context["composer"], submit_id=NUL)
+    page = {**context.get_all(), "composer": form, "message": message, "siblings": siblings}
+    return context.environment.get_template("chat/message.html").render(page)
+
+
+def _of_page(context: Context) -> Hashable:
+    """What all of a page's articles depend on."""
+    return context["at"], i18n.language().code, rendering.today(), request.script_root
+
+
+def _key(message: Message, siblings: Mapping[str, Siblings]) -> Hashable:
+    """What an article is made of besides."""
     place = siblings.get(message.id)
-    versions = tuple(place.ids) if place else ()
     # A reply whose runner fell silent is shown as interrupted, and may go on growing in the same attempt.
-    said = (message.id, message.attempt, message.status, message.settled_at, len(message.text), len(message.reasoning))
-    return (
-        said,
-        rendering.model_label(message.model),
-        versions,
-        context["at"],
-        i18n.language().code,
-        rendering.today(),
-        request.script_root,
-    )
+    said = message.attempt, message.status, message.settled_at, len(message.text), len(message.reasoning)
+    return message.id, said, tuple(place.ids) if place else ()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 
-from flask import Blueprint, Response, redirect, render_template, request, stream_template, stream_with_context, url_for
+from flask import Blueprint, Response, redirect, render_template, request, stream_template, stream_with_context
 from werkzeug.wrappers import Response as Redirect
 
 from .. import providers
@@ -15,6 +15,7 @@ from ..chats.text import cleaned
 from ..chats.windows import Part
 from ..web import signin
 from ..web.body import takes_files
+from ..web.links import url_for
 from . import composer, fields, plain, rendering
 from .attachments import shown
 from .fields import Typed
@@ -29,7 +30,7 @@ blueprint = Blueprint("chat", __name__)
 @blueprint.get("/")
 def new() -> Response:
     words = cleaned(request.args.get("q", ""))
-    form = composer.fresh(url_for(".begin"), words, typed=Typed(preset=cleaned(request.args.get("preset", ""))))
+    form = composer.fresh(url_for("chat.begin"), words, typed=Typed(preset=cleaned(request.args.get("preset", ""))))
     page = Response(render_template("chat/new.html", composer=form, has_model=providers.has_model()))
     # With no-store, Back would fetch another submit id for the words that the browser restores, and Send send twice.
     # But where somebody can sign out, Back must not bring back the titles beside the form.
@@ -99,16 +100,17 @@ def stop_all(conversation_id: str) -> Redirect | Response:
 def show(conversation_id: str) -> Response:
     """A window on the chat, or with `all` the whole branch; stays open until the replies on it have settled."""
     owner, at, is_whole = _owner(), _asked("at"), bool(_asked("all"))
-    conversation = lists.conversation(house().database, owner, conversation_id)
     if _wants_plain_text():
         return _text(owner, conversation_id, at)
     before = "" if is_whole else _asked("before")
-    window = windows.window(house().database, owner, conversation_id, at, before)
-    page = {"conversation": conversation, "window": window, "at": at, "is_whole": is_whole}
-    page |= {"parts": _whole(owner, conversation_id, at) if is_whole else [_part(window.messages)]}
-    page |= {"composer": _composer(window.newest, is_newest=not (at or before))}
-    page |= {"files": shown(conversation.id)}
-    page |= {"is_instructed": bool(history.instructions(house().database, owner, conversation_id).set)}
+    with house().database.read():
+        conversation = lists.conversation(house().database, owner, conversation_id)
+        window = windows.window(house().database, owner, conversation_id, at, before)
+        page = {"conversation": conversation, "window": window, "at": at, "is_whole": is_whole}
+        page |= {"parts": _whole(owner, conversation_id, at) if is_whole else [_part(window.messages)]}
+        page |= {"composer": _composer(window.newest, is_newest=not (at or before))}
+        page |= {"files": shown(conversation.id)}
+        page |= {"is_instructed": bool(history.instructions(house().database, owner, conversation_id).set)}
     live = _live(owner, window.tail if is_whole else window.messages)
     page |= {"live": live}
     if live or is_whole:
@@ -175,7 +177,7 @@ def _wants_plain_text() -> bool:
 
 def _composer(newest: Message, *, is_newest: bool) -> composer.Composer:
     """Goes on after the newest message of the branch that is shown; `is_newest`: that of the whole chat then was."""
-    form = composer.fresh(url_for(".go_on", conversation_id=newest.conversation_id), model=newest.model)
+    form = composer.fresh(url_for("chat.go_on", conversation_id=newest.conversation_id), model=newest.model)
     if is_newest or newest.role != "assistant":
         return replace(form, at=newest.id)
     return replace(form, parent=newest.id)
@@ -196,4 +198,4 @@ def _admit(owner: str) -> lease.Admit:
 
 
 def _to_chat(conversation_id: str, at: str | None = None) -> Redirect:
-    return redirect(url_for(".show", conversation_id=conversation_id, at=at or None), HTTPStatus.SEE_OTHER)
+    return redirect(url_for("chat.show", conversation_id=conversation_id, at=at or None), HTTPStatus.SEE_OTHER)

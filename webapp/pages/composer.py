@@ -7,7 +7,7 @@ from http import HTTPStatus
 from itertools import groupby
 from typing import NamedTuple
 
-from flask import abort, request, url_for
+from flask import abort, request
 from werkzeug.exceptions import HTTPException
 
 from .. import providers
@@ -16,6 +16,7 @@ from ..chats.records import Draft
 from ..providers import Choice
 from ..sentences import Sentence
 from ..web import signin, submit
+from ..web.links import url_for
 from . import fields, picker, uploads
 from .fields import NOTHING_TYPED, Typed
 from .house import house
@@ -57,7 +58,7 @@ class Composer:
     lost_files: Sequence[str] = ()
     """The names of those that came and have to be chosen anew: no page can put a file into a form."""
 
-    @property
+    @cached_property
     def begins_chat(self) -> bool:
         return self.action == url_for("chat.begin")
 

@@ -1,6 +1,6 @@
 """What templates need to show a message: its HTML, its time, its model, and where a page is flushed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from time import time as now
 from typing import Any
@@ -96,9 +96,15 @@ def grouped(number: int) -> str:
 
 def model_label(value: str) -> str:
     """The name that the picker shows for `provider/model`."""
-    if "model_labels" not in g:
-        g.model_labels = {choice.value: choice.label for choice in providers.choices()}
-    return str(g.model_labels.get(value, value))
+    return model_labels().get(value, value)
+
+
+def model_labels() -> Mapping[str, str]:
+    """Those of all models that are offered now."""
+    found: Mapping[str, str] | None = g.get("model_labels")
+    if found is None:
+        found = g.model_labels = {choice.value: choice.label for choice in providers.choices()}
+    return found
 
 
 def writer(message: Message) -> str:

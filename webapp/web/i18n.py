@@ -68,9 +68,10 @@ def languages() -> dict[str, Language]:
 
 def language() -> Language:
     """The one that was chosen here, or else the first of those that the browser asks for which there is."""
-    if "language" not in g:
-        g.language = languages()[_code()]
-    return cast(Language, g.language)
+    found: Language | None = g.get("language")
+    if found is None:
+        found = g.language = languages()[_code()]
+    return found
 
 
 def say(value: Any) -> Any:

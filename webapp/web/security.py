@@ -83,6 +83,8 @@ class TrustedProxies:
         return self.app(environ, start_response)
 
     def _trusts(self, address: str) -> bool:
+        if not self.networks:
+            return False
         try:
             peer = ip_address(address)
         except ValueError:
@@ -138,6 +140,8 @@ def _refuse_cross_site() -> None:
 
 
 def _add_headers(response: Response) -> Response:
+    there = {name.lower() for name, _ in response.headers}
     for name, value in (FILE_HEADERS if isinstance(response, File) else HEADERS).items():
-        response.headers.setdefault(name, value)
+        if name.lower() not in there:
+            response.headers.add(name, value)
     return response

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, cast
 
 from flask import Flask, Request, Response, current_app, request, session
 from flask_session.base import ServerSideSession, ServerSideSessionInterface
-from sqlalchemy import Connection, RowMapping, Update, delete, select, update
+from sqlalchemy import Connection, RowMapping, Update, bindparam, delete, select, update
 
 from ..db import Database, DatabaseError, sessions
 from . import submit
@@ -24,6 +24,7 @@ DAY = 86400.0
 FILES = ("/static/", "/favicon.ico", "/apple-touch-icon.png", "/manifest.webmanifest", "/robots.txt")
 """What is the same for everybody: nobody asks who is browsing."""
 JOIN_SECONDS = 120.0
+ROW = select(sessions).where(sessions.c.id_hash == bindparam("id"))
 
 # Called in the transaction that adds a session; what it raises takes that back.
 Admit: TypeAlias = Callable[[Connection], None]
@@ -225,7 +226,7 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
 
     def _row(self, store_id: str) -> RowMapping | None:
         with self.database.read() as connection:
-            return connection.execute(select(sessions).where(sessions.c.id_hash == store_id)).mappings().first()
+            return connection.execute(ROW, {"id": store_id}).mappings().first()
 
     def _create(self, sid: str, values: dict[str, Any], ends: str | None, admit: Admit) -> bool:
         """False if it is there."""
