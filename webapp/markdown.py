@@ -8,7 +8,7 @@ spliced in.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from html import escape
 from itertools import groupby, islice
 from secrets import token_hex
@@ -380,7 +380,10 @@ class _Formulas:
         self._sources: list[str] = []
         self._html: list[str] = []
         self._token = token_hex(16)  # unknown to the message, so nothing in it can pose as a place
-        self._place = re.compile(rf"`*{self._token}-(\d+);`*")
+
+    @cached_property
+    def _place(self) -> re.Pattern[str]:
+        return re.compile(rf"`*{self._token}-(\d+);`*")
 
     def set_aside(self, text: str) -> str:
         """The text with a code span for each formula; its fence is longer than any other, so that it meets no other."""
@@ -397,15 +400,17 @@ class _Formulas:
         self._html.clear()
 
     def is_place(self, code: str) -> bool:
-        return self._place.fullmatch(code) is not None
+        return bool(self._sources) and self._place.fullmatch(code) is not None
 
     def restored(self, text: str) -> str:
         """The text with formulas as they were written."""
-        return self._place.sub(lambda place: self._sources[int(place[1])], text)
+        return self._place.sub(lambda place: self._sources[int(place[1])], text) if self._sources else text
 
     def splice(self, html: str) -> str:
         """The HTML with formulas as MathML; what landed in an attribute is as it was written."""
-        html = _TAG.sub(lambda tag: self._place.sub(self._source, tag[0]), html) if self._sources else html
+        if not self._sources:
+            return html
+        html = _TAG.sub(lambda tag: self._place.sub(self._source, tag[0]), html)
         return self._place.sub(lambda place: self._html[int(place[1])], html)
 
     def _source(self, place: re.Match[str]) -> str:

@@ -66,10 +66,9 @@ def messages_of(database: Database, owner: str, conversation_id: str) -> Iterato
 
 def message(database: Database, owner: str, conversation_id: str, message_id: str) -> Message:
     """Raises `NotFound`."""
-    mine = owned.mine(owner, conversation_id)
-    query = select(*COLUMNS).join(conversations).where(mine, _in(conversation_id, message_id))
+    named = {"owner": owner, "chat": conversation_id, "message": message_id}
     with database.read() as connection:
-        row = connection.execute(query).first()
+        row = connection.execute(_MINE_OF_ALL, named).first()
     if row is None:
         raise NotFound
     return _message(row)
@@ -241,6 +240,11 @@ def _message(row: Sequence[Any]) -> Message:
 _NEWEST = _newest(owned.CHAT)
 _PATH = _path(_in(owned.CHAT, bindparam("leaf", type_=String)))
 _MINE = select(conversations.c.id).where(owned.mine(owned.OWNER, owned.CHAT))
+_MINE_OF_ALL = (
+    select(*COLUMNS)
+    .join(conversations)
+    .where(owned.mine(owned.OWNER, owned.CHAT), _in(owned.CHAT, bindparam("message", type_=String)))
+)
 _TAIL = _path((messages.c.id == _NEWEST.scalar_subquery()) & _MINE.exists())
 _FAMILIES = (
     select(messages.c.id, messages.c.parent_id)

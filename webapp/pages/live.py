@@ -89,6 +89,7 @@ class Telling:
     """One reply on its page, in three parts that come in this order: `silence`, `reasoning`, `answer`.
 
     A page cannot go back: what the model thinks after its answer has begun shows when the page is loaded again.
+    `final` is the message as it is stored once nothing more is to come.
     """
 
     def __init__(self, live: Live, reply: Message) -> None:
@@ -97,6 +98,7 @@ class Telling:
         self._reply = reply
         self._views = live.follow(reply)
         self._beats = Beats(live.has_css)
+        self.final = reply
         self._waits = self._is_queued = self._is_over = False
 
     @property
@@ -131,9 +133,9 @@ class Telling:
         if view := next(self._views, None):
             self.said, self._waits = view.said, not view.is_live
             return
-        final = self._live.now(self._reply).said
+        self.final = self._live.now(self._reply)
         self._is_over = True
-        self.said = final if final.goes_on_from(self.said) else self.said
+        self.said = self.final.said if self.final.said.goes_on_from(self.said) else self.said
 
     def _step(self, words: str) -> Step:
         was_queued, self._is_queued = self._is_queued, self._waits

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import time
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, func, or_, select, text, true, update
 
 from ..db import UNSETTLED, conversations, messages, meters
 from ..parsers import Quota
@@ -17,6 +17,7 @@ from ..sentences import Sentence, plural
 MINUTE, DAY = 60.0, 86400.0
 MEGABYTE = 1_000_000
 ADDRESS_TIMES = 4
+UNLIMITED = Quota()
 ROUNDING_SECONDS = 0.001  # a time since 1970 plus many small steps
 
 TAKE = text("""
@@ -57,7 +58,7 @@ class Scope:
     key: str
     reached: Callable[[Sentence], Sentence]
     quota: Quota
-    theirs: ColumnElement[bool]
+    theirs: Callable[[], ColumnElement[bool]]
 
 
 class Limits:
@@ -68,14 +69,15 @@ class Limits:
 
     def admit(self, sender: Sender, connection: Connection, reply_id: str) -> None:
         """Count a message whose reply the caller's transaction has made wait, and which `LimitReached` takes back."""
-        now = time()
-        reached = [limit for scope in self._scopes(sender) for limit in _count(connection, scope, reply_id, now)]
+        now, scopes = time(), [scope for scope in self._scopes(sender) if scope.quota != UNLIMITED]
+        reached = [limit for scope in scopes for limit in _count(connection, scope, reply_id, now)]
         if reached:
             raise max(reached, key=lambda limit: limit.seconds or 0.0)
         if sender.address and self._address.replies:
             mine = messages.c.id == reply_id
             connection.execute(update(messages).where(mine).values(address=sender.address))
-        connection.execute(FORGET_EMPTY, {"now": now})
+        if scopes:
+            connection.execute(FORGET_EMPTY, {"now": now})
 
     def admit_bytes(self, sender: Sender, connection: Connection, count: int, most: int) -> None:
         """Count what a person brings in from a file: `most` bytes a day, and from one address `ADDRESS_TIMES` as much.
@@ -101,12 +103,10 @@ class Limits:
     def _scopes(self, sender: Sender) -> Iterator[Scope]:
         """In the order in which their meters are taken: the one that all wait for comes last."""
         if sender.owner:
-            theirs = conversations.c.id == messages.c.conversation_id, conversations.c.owner_id == sender.owner
-            yield Scope(f"owner {sender.owner}", _you_have_reached, self._owner, exists().where(*theirs))
+            yield Scope(f"owner {sender.owner}", _you_have_reached, self._owner, _of_owner(sender.owner))
         if sender.address:
-            theirs_too = messages.c.address == sender.address
-            yield Scope(f"address {sender.address}", _your_network_has_reached, self._address, theirs_too)
-        yield Scope("everybody", _all_have_reached, self._everybody, messages.c.id.is_not(None))
+            yield Scope(f"address {sender.address}", _your_network_has_reached, self._address, _from(sender.address))
+        yield Scope("everybody", _all_have_reached, self._everybody, true)
 
 
 def _count(connection: Connection, scope: Scope, reply_id: str, now: float) -> Iterator[LimitReached]:
@@ -142,7 +142,16 @@ def _replies_due(connection: Connection, scope: Scope, reply_id: str, now: float
     """Others that wait or are being written; not those whose writer is gone."""
     has_writer = or_(messages.c.lease_until.is_(None), messages.c.lease_until >= now)
     due = select(func.count()).select_from(messages)
-    return connection.execute(due.where(UNSETTLED, has_writer, scope.theirs, messages.c.id != reply_id)).scalar_one()
+    return connection.execute(due.where(UNSETTLED, has_writer, scope.theirs(), messages.c.id != reply_id)).scalar_one()
+
+
+def _of_owner(owner: str) -> Callable[[], ColumnElement[bool]]:
+    chat = conversations.c
+    return lambda: exists().where(chat.id == messages.c.conversation_id, chat.owner_id == owner)
+
+
+def _from(address: str) -> Callable[[], ColumnElement[bool]]:
+    return lambda: messages.c.address == address
 
 
 def _messages_a_minute(count: int) -> Sentence:
