@@ -333,7 +333,7 @@ class Database:
             hide_parameters=True,
             connect_args={} if self.is_sqlite else POSTGRESQL,
         )
-        self._writer, self._here = Writer(self._begin_writing, BUSY_SECONDS), local()
+        self.writer, self._here = Writer(self._begin_writing, BUSY_SECONDS), local()
         self._path = str(self.engine.url.database)
         event.listen(self.engine, "handle_error", self._distrust)
         if self.is_sqlite:
@@ -359,11 +359,11 @@ class Database:
 
     def write(self, *, durable: bool = True) -> AbstractContextManager[Connection]:
         """One short transaction. `durable=False` may be lost at a power cut, never at a crash of ours."""
-        return self._writer.write(durable) if self.is_sqlite else self._write(durable)
+        return self.writer.write(durable) if self.is_sqlite else self._write(durable)
 
     def write_little(self) -> AbstractContextManager[Connection]:
         """One durable transaction of a few rows. On SQLite, those that come at the same time share a commit."""
-        return self._writer.share() if self.is_sqlite else self._write()
+        return self.writer.share() if self.is_sqlite else self._write()
 
     def insert_once(self, connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
         """Insert `row` unless its key is there; a rival's open transaction is waited for. False if it was there."""
@@ -400,7 +400,7 @@ class Database:
         Nobody else writes meanwhile: about 3 s for each 100 MB.
         """
         if self.is_sqlite:
-            with self._writer.alone(), closing(self.engine.raw_connection()) as raw:
+            with self.writer.alone(), closing(self.engine.raw_connection()) as raw:
                 raw.cursor().execute("VACUUM")
 
     def checkpoint(self) -> bool:

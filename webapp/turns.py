@@ -38,6 +38,11 @@ class Turns:
         if not mine.wait(seconds):
             self._leave(mine)
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for it."""
+        return len(self._waiting)
+
     def pass_on(self) -> bool:
         """Give it to who has waited longest; False if nobody waits, and it is still ours."""
         with self._changing:
@@ -66,18 +71,18 @@ class Writer:
     def __init__(self, begin: Begin, seconds: float) -> None:
         self._begin = begin
         self._seconds = seconds
-        self._turns = Turns()
+        self.turns = Turns()
         self._open: _Shared | None = None  # one that waits for more, while the turn is passed on
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Nobody else writes meanwhile. Raises `NoTurn`."""
-        self._turns.take(self._seconds)
+        self.turns.take(self._seconds)
         try:
             self._end_open()
             yield
         finally:
-            self._turns.end()
+            self.turns.end()
 
     @contextmanager
     def write(self, durable: bool) -> Iterator[Connection]:
@@ -93,19 +98,19 @@ class Writer:
 
         What it raises takes back its own part only; a commit that fails, all of them. Raises `NoTurn`.
         """
-        self._turns.take(self._seconds)
+        self.turns.take(self._seconds)
         try:
             shared = self._open = self._open or _Shared(self._begin(True))
         except BaseException:
-            self._turns.end()
+            self.turns.end()
             raise
         try:
             with shared.part():
                 yield shared.connection
         finally:
-            if shared.is_full or not self._turns.pass_on():
+            if shared.is_full or not self.turns.pass_on():
                 self._end_open()
-                self._turns.end()
+                self.turns.end()
         shared.wait()
 
     def _end_open(self) -> None:
@@ -171,5 +176,6 @@ class _Shared:
     def _commit(self) -> None:
         if self._problem:
             self._transaction.rollback()
-        else:
-            self._transaction.commit()
+            return
+        with self._transaction:  # what cannot be committed is rolled back
+            pass
