@@ -326,8 +326,9 @@ class Database:
         self.engine = create_engine(
             url,
             poolclass=Pool,
-            pool_size=5,
-            max_overflow=15,
+            pool_size=20,
+            max_overflow=0,
+            pool_use_lifo=True,  # the fewest that do are open, and none is opened for one question
             pool_timeout=10,
             pool_pre_ping=not self.is_sqlite,
             hide_parameters=True,

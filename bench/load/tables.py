@@ -1,0 +1,117 @@
+"""The tables of the documentation, from what a run has written.
+
+python -m bench.load.tables bench/results/….json
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .report import say
+
+NEVER = "never"
+ADDED = (
+    "added to the first word, p50",
+    "added to the first word, p99",
+    "added to the last word, p50",
+    "added to the last word, p99",
+)
+BESIDES = ("processor, each", "memory, each", "/ meanwhile, p99", "/healthz meanwhile, p99")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Figures by what they are of."""
+
+    figures: dict[str, dict[str, Any]]
+
+    def __call__(self, what: str) -> str:
+        return number(self.figures[what]["value"]) if what in self.figures else ""
+
+    def both(self, what: str) -> str:
+        """With its floor, if it has one."""
+        figure = self.figures.get(what)
+        if figure is None:
+            return ""
+        floor = figure["floor"]
+        return number(figure["value"]) + (f" / {number(floor)}" if floor is not None else "")
+
+    def pair(self, what: str) -> tuple[str, str, str]:
+        """The value with its unit, the floor with it, and the ratio."""
+        figure = self.figures[what]
+        unit = f" {figure['unit']}".removesuffix(" /s")
+        floor = "" if figure["floor"] is None else number(figure["floor"]) + unit
+        return number(figure["value"]) + unit, floor, "" if figure["ratio"] is None else number(figure["ratio"])
+
+    def those(self, end: str) -> list[str]:
+        """What stands before this end, in the order in which it was measured."""
+        return [what.removesuffix(end) for what in self.figures if what.endswith(end)]
+
+
+def number(value: float | None) -> str:
+    """At most three digits that count, thousands set apart."""
+    if value is None:
+        return NEVER
+    if value >= 1000:
+        return f"{value:,.0f}".replace(",", " ")
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}" if value < 10 else f"{value:.3g}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines) + "\n"
+
+
+def replies(run: Run) -> str:
+    head = ("replies, words a second", "first word, p50", "p99", "last word, p50", "p99", "lost")
+    crowds = run.those(f": {ADDED[0]}")
+    return table(head, [(who, *(run.both(f"{who}: {what}") for what in (*ADDED, "lost"))) for who in crowds])
+
+
+def besides(run: Run) -> str:
+    head = ("replies, words a second", "processor of each, ms", "memory of each, KB", "`/`, p99", "`/healthz`, p99")
+    crowds = run.those(f": {BESIDES[-1]}")
+    return table(head, [(who, *(run.both(f"{who}: {what}") for what in BESIDES)) for who in crowds])
+
+
+def pairs(run: Run) -> str:
+    """All that has neither a crowd nor a database in its name."""
+    named = [what for what in run.figures if "at once" not in what and "a burst" not in what and "a time" not in what]
+    plain = [what for what in named if not what.startswith(("SQLite", "PostgreSQL"))]
+    return table(("", "Voichat", "floor", "ratio"), [(what, *run.pair(what)) for what in plain])
+
+
+def growth(run: Run) -> str:
+    """A row for all that differs in nothing but how many there are."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for what in run.figures:
+        kind, _, page = what.partition(": ")
+        if kind in ("SQLite", "PostgreSQL") and " of " in page:
+            page, _, many = page.partition(" of ")
+            rows.setdefault((f"{kind}: {page}", many.split()[-1]), []).append(run(what))
+    return table(
+        ("ms", "10", "50 or 100", "1 000", "10 000"),
+        [(f"{page} of … {of}", *each) for (page, of), each in rows.items()],
+    )
+
+
+def others(run: Run) -> str:
+    """What is left: fuller databases, and other numbers of workers."""
+    left = [what for what in run.figures if what.startswith(("SQLite,", "PostgreSQL,"))]
+    return table(("", ""), [(what, run.pair(what)[0]) for what in left])
+
+
+def main() -> None:
+    found = json.loads(Path(sys.argv[1]).read_text())
+    run = Run({figure["what"]: figure for figure in found["figures"]})
+    for made in (replies, besides, pairs, growth, others):
+        say(made(run))
+    for sentence in found["notes"]:
+        say(f"- {sentence}")
+
+
+if __name__ == "__main__":
+    main()
