@@ -12,6 +12,7 @@ from time import perf_counter
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import text
 
 from bench import long as bench_long
 from bench import search as bench_search
@@ -101,6 +102,15 @@ def _full(report: Report, kind: str, url: str, messages: int, rounds: int) -> No
         }
         for what, milliseconds in _medians(asked, rounds).items():
             report.add(f"{kind}, {messages:,} messages: {what}", milliseconds, "ms")
+        report.add(f"{kind}, {messages:,} messages: on disk", _megabytes(database), "MB")
+
+
+def _megabytes(database: Database) -> float:
+    if database.file:
+        database.checkpoint()
+        return database.file.stat().st_size / 1e6
+    with database.read() as connection:
+        return connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one() / 1e6
 
 
 def _beside_the_first(report: Report, kind: str, asked: Mapping[str, Ask], rounds: int) -> None:
