@@ -81,17 +81,24 @@ def postgresql_spares() -> Iterator[Spares]:
         yield Spares(server.url, "template_voichat")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty, migrated database: the same tests on both."""
+@contextmanager
+def empty_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """An empty, migrated database of the kind that the parameter of the request names."""
     if request.param == "sqlite":
-        path = tmp_path / "voichat.sqlite3"
+        path = folder / "voichat.sqlite3"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
     else:
         spares: Spares = request.getfixturevalue("postgresql_spares")
         with spares.lent() as url:
             yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The same tests on both."""
+    with empty_database(request, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
