@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 import sqlalchemy
 from sqlalchemy import Table, func, select
 
 from webapp.db import Database, metadata
+
+postgresql_is_long = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
+"""For what is slow and no matter of the database: on PostgreSQL too, but only with `--long`."""
 
 HOLD = """
 import sqlite3, sys
