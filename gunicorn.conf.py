@@ -1,5 +1,6 @@
 """gunicorn's side of Voichat. Imported before the fork, so the workers share the code's memory."""
 
+import gc
 import os
 import signal
 import sys
@@ -80,11 +81,17 @@ def _reload(server: Any) -> None:
 
 
 def when_ready(_server: Any) -> None:
+    _keep_for_good()
     print(f"Voichat is ready: {settings.link}", flush=True)  # noqa: T201
     if settings.is_open_to_all:
         _warn(OPEN_TO_ALL)
     for warning in providers_file.warnings(settings, written):
         _warn(warning)
+
+
+def _keep_for_good() -> None:
+    """The collector need not look through what is there until the end: a stop took most of its time for that."""
+    gc.freeze()
 
 
 def _warn(sentence: str) -> None:
@@ -99,6 +106,7 @@ def post_worker_init(worker: Any) -> None:
     _house(worker).replies.open()
     _house(worker).housekeeping.open()
     _house(worker).indexer.open()
+    _keep_for_good()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

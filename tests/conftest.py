@@ -13,8 +13,8 @@ from flask import Flask
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.providers.upstream import Answer, Upstream, voigpt
-from tests.support import servers
-from tests.support.databases import create_database
+from tests.support import once, servers
+from tests.support.databases import Spares, create_database
 from tests.support.firefox import Firefox, firefox
 from tests.support.held import by_words, held
 from tests.support.people import Person
@@ -37,6 +37,8 @@ CHROMIUM_FLAGS = [
 ]
 NO_LIMITS = {f"VOICHAT_LIMIT_{whose}": "none" for whose in ("OWNER", "ADDRESS", "EVERYBODY")}
 NOTHING_FROM_HERE = {"VOICHAT_DISCOVER": "off"}
+PRODUCT = "wsgi:app"
+TEMPLATES = once.Compiled()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,9 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--long"):
-        kept = [item for item in items if item.get_closest_marker("long") is None]
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
+        long = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item.get_closest_marker("long") is None]
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +57,13 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith(("VOICHAT_", "VOIGPT_", "OPENAI_")) or name in ("DATABASE_URL", "SECRET_KEY"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _made_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        once.share(monkeypatch)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -65,24 +74,31 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
+def postgresql_spares() -> Iterator[Spares]:
     with TemporaryDirectory() as folder, servers.postgresql(Path(folder)) as server:
         create_database(server.url, "template_voichat")
         servers.migrate(f"{server.url}/template_voichat", Path(folder))
-        yield server.url
+        yield Spares(server.url, "template_voichat")
+
+
+@contextmanager
+def empty_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """An empty, migrated database of the kind that the parameter of the request names."""
+    if request.param == "sqlite":
+        path = folder / "voichat.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+    else:
+        spares: Spares = request.getfixturevalue("postgresql_spares")
+        with spares.lent() as url:
+            yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty, migrated database: the same tests on both."""
-    if request.param == "sqlite":
-        path = tmp_path / "voichat.sqlite3"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
-    url: str = request.getfixturevalue("postgresql_server")
-    name = f"t{tmp_path.name}_{os.getpid()}".lower().replace("-", "_")[-60:]
-    create_database(url, name, "TEMPLATE template_voichat")
-    return f"{url}/{name}"
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The same tests on both."""
+    with empty_database(request, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
@@ -154,6 +170,7 @@ def application(environment: dict[str, str]) -> Iterator[Flask]:
     (Path(environment["VOICHAT_DATA"])).mkdir(mode=0o700, exist_ok=True)
     made = create_app(load(environment))
     made.testing = True
+    made.jinja_env.bytecode_cache = TEMPLATES
     made.config["PROPAGATE_EXCEPTIONS"] = False
     yield made
     house = made.extensions["voichat"]
@@ -192,8 +209,8 @@ def serve(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...,
 
 @pytest.fixture
 def voichat(serve: Callable[..., Voichat]) -> Voichat:
-    """The product with two workers; it is up when the test begins."""
-    return serve()
+    """The product with two workers, on a database that is ready; it is up when the test begins."""
+    return serve(PRODUCT)
 
 
 @pytest.fixture(scope="session")
@@ -214,7 +231,7 @@ def stand(
             folder = tmp_path_factory.mktemp("standing")
             shutil.copy(sqlite_template, folder / "voichat.sqlite3")
             environment = basic(f"sqlite:///{folder / 'voichat.sqlite3'}", upstream, folder)
-            server = Voichat(environment | more, folder / "log")
+            server = Voichat(environment | more, folder / "log", PRODUCT)
             stack.callback(server.stop)
             server.start()
             return server

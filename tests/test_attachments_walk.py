@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.providers.upstream import Upstream, openai
-from tests.support.databases import rows
+from tests.support.databases import postgresql_is_long, rows
 from tests.support.pictures import png
 from tests.support.servers import Voichat
 from tests.support.talk import speaks
@@ -49,6 +49,7 @@ def choose(page: Page, *files: tuple[str, bytes]) -> None:
     page.get_by_label("Files").set_input_files(chosen)
 
 
+@postgresql_is_long
 def test_alice_sends_a_text_and_a_picture_and_is_told_what_is_not_taken(alice: Page, eyes: Upstream) -> None:
     alice.get_by_label("Message", exact=True).fill("What are these?")
     choose(alice, ("cat.png", png(300, 200)), ("notes.md", b"# Notes\n"), ("report.pdf", b"%PDF-1.7"))

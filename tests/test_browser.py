@@ -13,6 +13,7 @@ from tests.providers.django_site import Site, django_site
 from tests.providers.upstream import Answer as UpstreamAnswer
 from tests.providers.upstream import Upstream, openai, voigpt
 from tests.support import long
+from tests.support.databases import postgresql_is_long
 from tests.support.held import held
 from tests.support.servers import Voichat
 from tests.support.visitors import Answer, Visitor
@@ -294,6 +295,7 @@ def test_a_long_chat_opens_at_its_newest_line(alice: Page, upstream: Upstream) -
 # Branches
 
 
+@postgresql_is_long
 def test_alice_edits_a_message_goes_back_to_the_old_one_goes_on_there_and_copies_it(
     alice: Page, voichat: Voichat, upstream: Upstream
 ) -> None:

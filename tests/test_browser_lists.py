@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from tests.support.databases import postgresql_is_long
 from tests.support.servers import Voichat
 from tests.test_browser import SIDEWAYS, alice, at_home, context, send
 
@@ -21,6 +22,7 @@ def shows(page: Page, *titles: str) -> None:
     expect(page.locator(".conversations li > a")).to_have_text(titles)
 
 
+@postgresql_is_long
 def test_alice_renames_pins_deletes_and_brings_back(alice: Page, voichat: Voichat) -> None:
     for words in ("One", "Two", "Three"):
         begin(alice, voichat, words)

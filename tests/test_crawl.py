@@ -1,7 +1,9 @@
 """Reading writes nothing and shows nothing of anybody else's, wherever the links lead and whatever is asked for."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from html import unescape
 from itertools import product
 from time import time
@@ -11,19 +13,51 @@ from flask import Flask
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
+from tests.conftest import NO_LIMITS, NOTHING_FROM_HERE, application, empty_database
 from tests.support.databases import rows
 from tests.support.routes import CHAT, QUERIES, SHARED
-from tests.support.world import ROLES, World, dump, filled, text_of
+from tests.support.world import ROLES, Dump, World, dump, filled, text_of
 from webapp.db import attachments, conversations, messages, presets, sessions, shares
 from webapp.web.sessions import DAY
 
 READING = ("GET", "HEAD", "OPTIONS")
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """On both databases; one for all tests that only read."""
+    folder = tmp_path_factory.mktemp("world")
+    with empty_database(request, folder) as url:
+        environment = {"DATABASE_URL": url, "VOICHAT_DATA": str(folder / "data")}
+        with application(environment | NO_LIMITS | NOTHING_FROM_HERE) as made:
+            yield World(made)
+
+
 @pytest.fixture
-def world(app: Flask) -> World:
-    """On both databases."""
+def changed(app: Flask) -> World:
+    """On both databases; for a test that changes it."""
     return World(app)
+
+
+@dataclass(frozen=True)
+class Crawl:
+    """What one gets, and what was stored before and after."""
+
+    answers: dict[tuple[str, str], TestResponse]
+    before: Dump
+    after: Dump
+
+
+@pytest.fixture(scope="module")
+def crawl(world: World) -> Callable[[str], Crawl]:
+    """Each role's is made once."""
+
+    @cache
+    def made(role: str) -> Crawl:
+        before = dump(world.database)
+        return Crawl(crawled(world, role), before, dump(world.database))
+
+    return made
 
 
 def addresses(world: World, role: str) -> Iterator[str]:
@@ -84,56 +118,57 @@ def shown(answers: Iterable[TestResponse], known: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_whoever_reads_writes_nothing_and_gets_no_cookie(world: World, role: str) -> None:
-    before = dump(world.database)
-    answers = crawled(world, role)
-    assert dump(world.database) == before
+def test_whoever_reads_writes_nothing_and_gets_no_cookie(crawl: Callable[[str], Crawl], role: str) -> None:
+    answers = crawl(role).answers
+    assert crawl(role).after == crawl(role).before
     assert [asked for asked, answer in answers.items() if "Set-Cookie" in answer.headers] == []
     assert [asked for asked, answer in answers.items() if answer.status_code >= 500] == []
 
 
 @pytest.mark.parametrize(("role", "other"), [("owner", "stranger"), ("stranger", "owner")])
-def test_each_finds_all_of_her_own_and_nothing_of_the_others(world: World, role: str, other: str) -> None:
+def test_each_finds_all_of_her_own_and_nothing_of_the_others(
+    world: World, crawl: Callable[[str], Crawl], role: str, other: str
+) -> None:
     ids = {"owner": world.owner_id(world.alices), "stranger": world.owner_id(world.mallorys)}
-    answers = crawled(world, role).values()
+    answers = crawl(role).answers.values()
     own, theirs = marks(world, ids[role]), marks(world, ids[other]) | {world.person(other).sid}
     assert shown(answers, own) == own - {ids[role]}
     assert shown(answers, theirs) == set()
 
 
 @pytest.mark.parametrize("role", ["nobody", "guesser"])
-def test_without_a_session_there_is_nothing_of_anybodys(world: World, role: str) -> None:
-    answers = crawled(world, role).values()
+def test_without_a_session_there_is_nothing_of_anybodys(world: World, crawl: Callable[[str], Crawl], role: str) -> None:
+    answers = crawl(role).answers.values()
     for thing in (world.alices, world.mallorys):
         assert shown(answers, marks(world, world.owner_id(thing))) == set()
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_reply_that_waits_is_claimed_by_its_owners_page_and_by_nothing_else(world: World, role: str) -> None:
-    world.wait(world.alices)
-    before = dump(world.database)
-    for verb, path in product(READING, addresses(world, role)):
+def test_a_reply_that_waits_is_claimed_by_its_owners_page_and_by_nothing_else(changed: World, role: str) -> None:
+    changed.wait(changed.alices)
+    before = dump(changed.database)
+    for verb, path in product(READING, addresses(changed, role)):
         if (role, verb) != ("owner", "GET"):
-            world.ask(role, verb, path)
-    assert dump(world.database) == before
+            changed.ask(role, verb, path)
+    assert dump(changed.database) == before
 
 
-def test_the_claim_of_a_waiting_reply_changes_nothing_but_that_reply(world: World) -> None:
-    world.wait(world.alices)
-    before = dump(world.database)
-    world.ask("owner", "GET", filled(f"{CHAT}?at=<reply_id>", world.alices))
-    after = dump(world.database)
+def test_the_claim_of_a_waiting_reply_changes_nothing_but_that_reply(changed: World) -> None:
+    changed.wait(changed.alices)
+    before = dump(changed.database)
+    changed.ask("owner", "GET", filled(f"{CHAT}?at=<reply_id>", changed.alices))
+    after = dump(changed.database)
     [claimed] = [row for row in after["messages"] if row not in before["messages"]]
-    assert (claimed["id"], claimed["status"], claimed["attempt"]) == (world.alices.reply_id, "complete", 2)
+    assert (claimed["id"], claimed["status"], claimed["attempt"]) == (changed.alices.reply_id, "complete", 2)
     assert after | {"messages": before["messages"]} == before
 
 
-def test_the_other_write_of_a_page_is_that_a_session_was_seen_on_another_day(world: World) -> None:
-    with world.database.write() as connection:
+def test_the_other_write_of_a_page_is_that_a_session_was_seen_on_another_day(changed: World) -> None:
+    with changed.database.write() as connection:
         connection.execute(update(sessions).values(seen_at=time() - 2 * DAY))
-    before = dump(world.database)
-    assert "Set-Cookie" in world.ask("owner", "GET", "/chats").headers
-    after = dump(world.database)
+    before = dump(changed.database)
+    assert "Set-Cookie" in changed.ask("owner", "GET", "/chats").headers
+    after = dump(changed.database)
     [renewed] = [row for row in after["sessions"] if row not in before["sessions"]]
     [idle] = [row for row in before["sessions"] if row["id_hash"] == renewed["id_hash"]]
     assert idle | {"seen_at": renewed["seen_at"]} == renewed

@@ -6,9 +6,10 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support.databases import postgresql_is_long
 from tests.support.servers import Voichat
 
-pytestmark = [pytest.mark.browser, pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)]
+pytestmark = [pytest.mark.browser, postgresql_is_long]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from threading import Event
 import pytest
 
 from tests.providers.upstream import Upstream
+from tests.support.databases import postgresql_is_long
 from tests.support.people import submit_id
 from tests.support.servers import ROOT, Voichat, free_port, one_sentence, refusal, wait_until
 from tests.support.visitors import Visitor, at_once, said
@@ -82,6 +83,7 @@ def test_50_messages_sent_to_one_chat_at_once_are_all_kept_and_answered_once_in_
     assert [asked.json["messages"][-1]["content"] for asked in upstream.asked_for("POST")] == words[::2]
 
 
+@postgresql_is_long
 def test_of_200_new_chats_begun_at_once_by_one_person_none_is_lost(alice: Visitor, upstream: Upstream) -> None:
     alice.send("Hi")
     sent = [f"Chat {n:03}" for n in range(200)]
@@ -145,6 +147,7 @@ def test_history_survives_a_restart_for_alice_and_mallory_sees_nothing(voichat: 
     assert mallory.get(chat).status == 404
 
 
+@postgresql_is_long
 def test_a_reply_whose_workers_were_killed_is_interrupted_and_sent_again_only_by_retry(
     voichat: Voichat, alice: Visitor, may_answer: Event, upstream: Upstream
 ) -> None:

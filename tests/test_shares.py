@@ -12,7 +12,7 @@ from sqlalchemy import func, update
 from tests.conftest import application
 from tests.providers.upstream import Upstream, reply, voigpt
 from tests.support import long
-from tests.support.databases import count, rows
+from tests.support.databases import count, postgresql_is_long, rows
 from tests.support.pages import SCRIPT, Page
 from tests.support.people import Person
 from tests.support.servers import Voichat
@@ -517,6 +517,7 @@ def test_where_sharing_is_switched_off_there_are_no_links(
 
 
 @pytest.mark.browser
+@postgresql_is_long
 def test_alice_shares_a_chat_with_bob_and_revokes_the_link(chromium: Browser, voichat: Voichat) -> None:
     with (
         chromium.new_context(java_script_enabled=False) as hers,

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.support.databases import count, rows
+from tests.support.databases import count, postgresql_is_long, rows
 from tests.support.files import DATA, FORM, form, ours, product, turn, zipped
 from tests.support.people import submit_id
 from tests.support.pictures import png
@@ -54,8 +54,9 @@ def memory() -> int:
     return getrusage(RUSAGE_SELF).ru_maxrss * 1024
 
 
+@postgresql_is_long
 def test_a_kill_in_the_middle_is_mended_by_the_same_file_again(voichat: Voichat, database: Database) -> None:
-    alice, file = Visitor(voichat), chats(600)
+    alice, file = Visitor(voichat), chats(300)
     alice.send("The one that was there")
 
     def send() -> None:
@@ -67,19 +68,20 @@ def test_a_kill_in_the_middle_is_mended_by_the_same_file_again(voichat: Voichat,
     wait_until(lambda: count(database, conversations) > 10)
     voichat.kill()
     sending.join()
-    assert 10 < count(database, conversations) < 601
+    assert 10 < count(database, conversations) < 301
 
     voichat.start()
     there = count(database, conversations) - 1
     report = send_file(alice, file).text
-    assert f"{600 - there} chats were taken" in report
+    assert f"{300 - there} chats were taken" in report
     assert f"Chats already here: {there}" in report
     titles = [row["title"] for row in rows(database, conversations)]
-    assert sorted(titles) == sorted([*(f"Chat {chat}" for chat in range(600)), "The one that was there"])
+    assert sorted(titles) == sorted([*(f"Chat {chat}" for chat in range(300)), "The one that was there"])
     of_each = [row["conversation_id"] for row in rows(database, messages)]
     assert sorted({of_each.count(row["id"]) for row in rows(database, conversations)}) == [2, 10]
 
 
+@postgresql_is_long
 def test_others_send_while_chats_are_added(voichat: Voichat, database: Database) -> None:
     alice, bob = Visitor(voichat), Visitor(voichat)
     sending = Thread(target=send_file, args=(alice, chats(600)))

@@ -4,14 +4,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count as numbers
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 import sqlalchemy
 from sqlalchemy import Table, func, select
 
-from webapp.db import Database
+from webapp.db import Database, metadata
+
+postgresql_is_long = pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
+"""For what is slow and no matter of the database: on PostgreSQL too, but only with `--long`."""
 
 HOLD = """
 import sqlite3, sys
@@ -21,10 +28,49 @@ print("held", flush=True)
 sys.stdin.read()
 """
 
+# A process that was killed may have left a statement behind that is still at work.
+END_OTHERS = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+EMPTY = "; ".join(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables))
+SHAPE = "SELECT array_agg((oid, relname) ORDER BY oid) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+
+
+class Spares:
+    """Empty databases of a PostgreSQL server, made of `template`: to empty a used one is quicker than to make one."""
+
+    def __init__(self, url: str, template: str) -> None:
+        self._url = url
+        self._template = template
+        self._numbers = numbers()
+        self._shapes: dict[str, object] = {}
+
+    @contextmanager
+    def lent(self) -> Iterator[str]:
+        """Its address. One whose tables were altered is not lent again."""
+        name, shape = self._shapes.popitem() if self._shapes else self._new()
+        yield f"{self._url}/{name}"
+        with _connected(self._url, name) as connection:
+            if connection.execute(SHAPE).fetchone() == shape:
+                connection.execute(END_OTHERS)
+                connection.execute(EMPTY.encode())
+                self._shapes[name] = shape
+
+    def _new(self) -> tuple[str, object]:
+        name = f"spare_{next(self._numbers)}"
+        create_database(self._url, name, f"TEMPLATE {self._template}")
+        with _connected(self._url, name) as connection:
+            return name, connection.execute(SHAPE).fetchone()
+
 
 def create_database(url: str, name: str, options: str = "") -> None:
-    with psycopg.connect(f"{url.replace('+psycopg', '')}/postgres", autocommit=True) as connection:
+    with _connected(url, "postgres") as connection:
         connection.execute(f'CREATE DATABASE "{name}" {options}'.encode())
+
+
+def _connected(url: str, name: str) -> psycopg.Connection:
+    return psycopg.connect(f"{url.replace('+psycopg', '')}/{name}", autocommit=True)
 
 
 def count(database: Database, table: Table) -> int:

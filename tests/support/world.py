@@ -66,8 +66,7 @@ class World:
         self.bin(self.binned, MOMENT - 1)
         while passages.index(self.database):
             pass
-        self._as_it_was = rows(self.database, conversations)
-        self._browsers_as_they_were = rows(self.database, sessions)
+        self._as_it_was = self._mendable()
         self.chats = {
             "Alice's": self.alices,
             "Mallory's": self.mallorys,
@@ -182,17 +181,24 @@ class World:
 
     def mend(self) -> None:
         """Each chat is again called, pinned and deleted as it was, with no others, and nobody has chosen colours."""
-        known = [row["id"] for row in self._as_it_was]
+        chats, browsers = self._as_it_was
+        chats_now, browsers_now = self._mendable()
+        if chats_now == chats and browsers_now.items() >= browsers.items():
+            return
         with self.database.write() as connection:
-            connection.execute(delete(conversations).where(conversations.c.id.not_in(known)))
-            for row in self._browsers_as_they_were:
-                mine = sessions.c.id_hash == row["id_hash"]
-                connection.execute(
-                    update(sessions).where(mine, sessions.c.data != row["data"]).values(data=row["data"])
-                )
-            for row in self._as_it_was:
-                kept = {name: row[name] for name in ("title", "pinned_at", "deleted_at")}
-                connection.execute(update(conversations).where(conversations.c.id == row["id"]).values(kept))
+            connection.execute(delete(conversations).where(conversations.c.id.not_in(chats)))
+            for id_hash, data in browsers.items():
+                connection.execute(update(sessions).where(sessions.c.id_hash == id_hash).values(data=data))
+            for id_, kept in chats.items():
+                connection.execute(update(conversations).where(conversations.c.id == id_).values(kept))
+
+    def _mendable(self) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+        """Of each chat and of each browser what `mend` puts right."""
+        chats = {
+            row["id"]: {name: row[name] for name in ("title", "pinned_at", "deleted_at")}
+            for row in rows(self.database, conversations)
+        }
+        return chats, {row["id_hash"]: row["data"] for row in rows(self.database, sessions)}
 
     def delete_presets(self, found: list[dict[str, Any]]) -> None:
         with self.database.write() as connection:
@@ -294,12 +300,13 @@ def changes(database: Database, act: Callable[[], object]) -> Dump:
     act()
     after = dump(database)
     return {
-        name: [row for row in after[name] if row not in before[name]]
-        + [row for row in before[name] if not any(_key(row, name) == _key(kept, name) for kept in after[name])]
-        for name in after
-        if after[name] != before[name]
+        name: [row for key, row in now.items() if was.get(key) != row]
+        + [row for key, row in was.items() if key not in now]
+        for name, was, now in ((name, _by_key(name, before), _by_key(name, after)) for name in after)
+        if was != now
     }
 
 
-def _key(row: Mapping[str, Any], table: str) -> list[Any]:
-    return [row[column.name] for column in metadata.tables[table].primary_key]
+def _by_key(name: str, found: Dump) -> dict[tuple[Any, ...], dict[str, Any]]:
+    key = [column.name for column in metadata.tables[name].primary_key]
+    return {tuple(row[part] for part in key): row for row in found[name]}
