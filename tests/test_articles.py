@@ -8,7 +8,7 @@ from sqlalchemy import update
 from tests.support.pages import Page
 from tests.support.people import Person
 from webapp.db import Database, messages
-from webapp.pages.articles import Kept
+from webapp.pages.kept import Kept
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

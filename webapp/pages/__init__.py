@@ -16,6 +16,8 @@ from . import (
     errors,
     exports,
     instructions,
+    kept,
+    listing,
     ops,
     preferences,
     presets,
@@ -46,7 +48,9 @@ def init_app(app: Flask, house: House) -> None:
     app.jinja_env.globals.update(retention_days=house.settings.retention_days)
     app.url_map.converters.update(id=IdConverter, key=KeyConverter)
     rendering.init_app(app)
+    kept.init_app(app)
     articles.init_app(app)
+    listing.init_app(app)
     sidebar.init_app(app)
     errors.init_app(app)
     preferences.init_app(app)
