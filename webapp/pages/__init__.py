@@ -26,7 +26,6 @@ from . import (
     shared,
     sharing,
     shortcuts,
-    sidebar,
     site,
     temporary,
 )
@@ -51,7 +50,6 @@ def init_app(app: Flask, house: House) -> None:
     kept.init_app(app)
     articles.init_app(app)
     listing.init_app(app)
-    sidebar.init_app(app)
     errors.init_app(app)
     preferences.init_app(app)
     auth.init_app(app)
