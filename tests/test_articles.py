@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import update
 
 from tests.support.pages import Page
-from tests.support.people import Person
+from tests.support.people import Person, submit_id
 from webapp.db import Database, messages
-from webapp.pages.articles import Kept
+from webapp.pages.kept import Kept
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -32,6 +32,14 @@ def test_it_is_the_same_each_time(alice: Person, chat: str) -> None:
     once, again = (articles(alice.get(chat).text) for _ in range(2))
     assert len(once) == 4
     assert once[:3] == again[:3]
+
+
+@ON_SQLITE
+def test_the_newest_has_the_submit_id_of_its_page(alice: Person, chat: str) -> None:
+    for _ in range(2):
+        page = alice.get(chat).text
+        assert submit_id(articles(page)[3]) == submit_id(page)
+        assert "\0" not in page
 
 
 @ON_SQLITE

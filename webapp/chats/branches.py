@@ -246,11 +246,15 @@ _MINE_OF_ALL = (
     .where(owned.mine(owned.OWNER, owned.CHAT), _in(owned.CHAT, bindparam("message", type_=String)))
 )
 _TAIL = _path((messages.c.id == _NEWEST.scalar_subquery()) & _MINE.exists())
+_OTHER = messages.alias("other")
+_HAS_SIBLINGS = (
+    select(_OTHER.c.id).where(_OTHER.c.parent_id == messages.c.parent_id, _OTHER.c.id != messages.c.id).exists()
+)
 _FAMILIES = (
     select(messages.c.id, messages.c.parent_id)
     .where(
         or_(
-            messages.c.parent_id.in_(bindparam("parents", expanding=True)),
+            messages.c.parent_id.in_(bindparam("parents", expanding=True)) & _HAS_SIBLINGS,
             (messages.c.conversation_id == owned.CHAT) & messages.c.parent_id.is_(None),
         )
     )

@@ -16,6 +16,8 @@ from . import (
     errors,
     exports,
     instructions,
+    kept,
+    listing,
     ops,
     preferences,
     presets,
@@ -24,7 +26,6 @@ from . import (
     shared,
     sharing,
     shortcuts,
-    sidebar,
     site,
     temporary,
 )
@@ -46,8 +47,9 @@ def init_app(app: Flask, house: House) -> None:
     app.jinja_env.globals.update(retention_days=house.settings.retention_days)
     app.url_map.converters.update(id=IdConverter, key=KeyConverter)
     rendering.init_app(app)
+    kept.init_app(app)
     articles.init_app(app)
-    sidebar.init_app(app)
+    listing.init_app(app)
     errors.init_app(app)
     preferences.init_app(app)
     auth.init_app(app)

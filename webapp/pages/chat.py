@@ -16,7 +16,7 @@ from ..chats.windows import Part
 from ..web import signin
 from ..web.body import takes_files
 from ..web.links import url_for
-from . import composer, fields, plain, rendering
+from . import composer, fields, plain, rendering, sidebar
 from .attachments import shown
 from .fields import Typed
 from .house import house
@@ -31,7 +31,9 @@ blueprint = Blueprint("chat", __name__)
 def new() -> Response:
     words = cleaned(request.args.get("q", ""))
     form = composer.fresh(url_for("chat.begin"), words, typed=Typed(preset=cleaned(request.args.get("preset", ""))))
-    page = Response(render_template("chat/new.html", composer=form, has_model=providers.has_model()))
+    page = Response(
+        render_template("chat/new.html", composer=form, has_model=providers.has_model(), chats=sidebar.chats())
+    )
     # With no-store, Back would fetch another submit id for the words that the browser restores, and Send send twice.
     # But where somebody can sign out, Back must not bring back the titles beside the form.
     if not house().settings.can_sign_out:
@@ -109,7 +111,7 @@ def show(conversation_id: str) -> Response:
         page = {"conversation": conversation, "window": window, "at": at, "is_whole": is_whole}
         page |= {"parts": _whole(owner, conversation_id, at) if is_whole else [_part(window.messages)]}
         page |= {"composer": _composer(window.newest, is_newest=not (at or before))}
-        page |= {"files": shown(conversation.id)}
+        page |= {"files": shown(conversation.id), "chats": sidebar.chats()}
         page |= {"is_instructed": bool(history.instructions(house().database, owner, conversation_id).set)}
     live = _live(owner, window.tail if is_whole else window.messages)
     page |= {"live": live}

@@ -3,21 +3,39 @@
 import re
 from collections.abc import Iterable
 from datetime import date, timedelta
+from functools import partial
 from http import HTTPStatus
 from itertools import groupby
 from typing import Any
 
-from flask import redirect, request, url_for
+from flask import Flask, redirect, request, url_for
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 from werkzeug.wrappers import Response as Redirect
 
+from .. import markdown
 from ..chats import lists
 from ..chats.lists import Place
 from ..chats.records import Conversation
 from ..chats.text import cleaned
 from ..sentences import Sentence
 from . import fields, rendering
+from .kept import kept, of_page
 
 PLACE = re.compile(r"([0-9]+(?:\.[0-9]+)?)-([0-9a-f]{32})")
+
+
+def init_app(app: Flask) -> None:
+    app.add_template_global(rows)
+
+
+@pass_context
+def rows(context: Context, chats: Iterable[Conversation]) -> Markup:
+    """Of a list, but for the last line end."""
+    template, found, page = context.environment.get_template("conversation.html"), kept(), of_page()
+    made = (found.made((chat, page), partial(template.render, conversation=chat)) for chat in chats)
+    return markdown.stored("".join(made).removesuffix("\n"))
 
 
 def asked_for() -> Place | None:

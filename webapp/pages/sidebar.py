@@ -1,7 +1,5 @@
 """The chats that stand beside a page, where its window has room for them."""
 
-from flask import Flask
-
 from ..chats import lists
 from ..chats.lists import Front
 from ..db import DatabaseError
@@ -9,10 +7,6 @@ from ..web import signin
 from .house import house
 
 MOST = 30
-
-
-def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(sidebar=chats)
 
 
 def chats() -> Front | None:
