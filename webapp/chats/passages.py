@@ -4,12 +4,13 @@ Nothing waits for that: what is written is only flagged as not indexed, and an `
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
 from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, or_, select, text, update
+from sqlalchemy import Connection, Select, Table, Update, delete, func, or_, select, text, update
 
 from ..db import UNINDEXED, Database, conversations, messages, passages
 from .folding import TERM, fold
@@ -71,13 +72,45 @@ def _index_messages(database: Database, connection: Connection) -> bool:
         for start in range(0, max(len(row.text) - OVERLAP, 1), CHARACTERS - OVERLAP):
             piece = row.text[start : start + CHARACTERS]
             _add(database, connection, row, piece, row.at, conversation_id=row.conversation_id, message_id=row.id)
-    connection.execute(update(messages).where(messages.c.id.in_(ids)).values(is_indexed=True))
+    connection.execute(_set_indexed(messages, ids))
     return bool(rows)
 
 
 def _index_titles(database: Database, connection: Connection) -> bool:
-    """A title that is the first words of its chat is found with them."""
-    rows, characters = connection.execute(_locked(_untitled())).all(), 0
+    """A title that is the first words of its chat is found with them: of most chats nothing is to be done."""
+    rows = connection.execute(_locked(_untitled())).all()
+    found = _found_by(connection, [row.id for row in rows])
+    done = {row.id for row in rows if _is_well_marked(row, found[row.id]) and _says_nothing_new(row)}
+    connection.execute(_set_indexed(conversations, list(done)))
+    _index_each_title(database, connection, [row for row in rows if row.id not in done])
+    return bool(rows)
+
+
+def _found_by(connection: Connection, ids: Sequence[str]) -> defaultdict[str, set[tuple[str, bool]]]:
+    """The marks of the passages of each of these chats, and whether one of a title bears it."""
+    of, term = passages.c.conversation_id, func.substr(passages.c.folded, 1, TERM)
+    query = select(of, term, passages.c.message_id.is_(None)).where(of.in_(ids)).distinct()
+    found = defaultdict(set)
+    for chat, mark, is_of_title in connection.execute(query):
+        found[chat].add((mark, bool(is_of_title)))
+    return found
+
+
+def _is_well_marked(row: Any, found: set[tuple[str, bool]]) -> bool:
+    """Whether there is nothing but passages of messages that bear the owner's mark."""
+    return found <= {(mark(row.owner_id), False)}
+
+
+def _says_nothing_new(row: Any) -> bool:
+    return bool(row.title == title(row.first_words or ""))
+
+
+def _set_indexed(table: Table, ids: Sequence[str]) -> Update:
+    return update(table).where(table.c.id.in_(ids)).values(is_indexed=True)
+
+
+def _index_each_title(database: Database, connection: Connection, rows: Sequence[Any]) -> None:
+    characters = 0
     for row in rows:
         wrong = _marked_otherwise(connection, row)
         _mark_anew(connection, row, wrong)
@@ -86,10 +119,9 @@ def _index_titles(database: Database, connection: Connection) -> bool:
             break
         of_title = (passages.c.conversation_id == row.id) & passages.c.message_id.is_(None)
         connection.execute(delete(passages).where(of_title))
-        if row.title != title(row.first_words or ""):
+        if not _says_nothing_new(row):
             _add(database, connection, row, row.title, row.created_at, conversation_id=row.id)
-        connection.execute(update(conversations).where(conversations.c.id == row.id).values(is_indexed=True))
-    return bool(rows)
+        connection.execute(_set_indexed(conversations, [row.id]))
 
 
 def _locked(query: Select[Any]) -> Select[Any]:
