@@ -1,5 +1,6 @@
 """Templates, put together once for each language: what one always says or includes is a part of it from then on."""
 
+from threading import RLock
 from typing import Any, cast
 
 from flask.templating import Environment
@@ -21,11 +22,13 @@ class Templates(Environment):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.code_generator_class = Compiler
+        self.one_at_a_time = RLock()  # those who come first together would put it together each for himself
         self._by_language: dict[Language, Templates] = {}
 
     def get_template(self, name: str | Template, *args: Any, **options: Any) -> Template:
         here = self if self.language else self._of(i18n.language())
-        return super(Templates, here).get_template(name, *args, **options)
+        with here.one_at_a_time:
+            return super(Templates, here).get_template(name, *args, **options)
 
     def tree(self, name: str) -> nodes.Template:
         source, filename, _ = cast(BaseLoader, self.loader).get_source(self, name)
@@ -34,7 +37,7 @@ class Templates(Environment):
     def _of(self, language: Language) -> "Templates":
         if language not in self._by_language:
             made = self.overlay()
-            made.language = language
+            made.language, made.one_at_a_time = language, RLock()
             self._by_language[language] = made
         return self._by_language[language]
 
