@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.load import picture, servers
+from bench.load import picture, servers, tables
 from bench.load.clients import Reply, crowd, one_by_one, straight, through_voichat
 from bench.load.report import Report, percentile
 from bench.load.upstream import FIRST, LAST, word
@@ -75,3 +75,19 @@ def test_the_picture_is_xml_and_shows_every_curve() -> None:
     root = ElementTree.fromstring(drawn)
     assert len(root.findall("{*}polyline")) == 2
     assert "a < b" in [text.text for text in root.findall("{*}text")]
+
+
+def test_the_tables_hold_each_figure_beside_its_floor(tmp_path: Path) -> None:
+    report = Report({})
+    for what in tables.ADDED:
+        report.add(f"50 at once, 10/s: {what}", 21.4, "ms", 2.0)
+    report.add("50 at once, 10/s: lost", inf, "replies", 0)
+    report.add("the page of a new chat: processor, each", 0.654, "ms", 0.2)
+    report.add("SQLite: the list of 10 chats", 1234.5, "ms", 1.0)
+    report.add("SQLite: the list of 10,000 chats", 9.0, "ms", 1.0)
+    report.add("SQLite, 2 workers: new-chat pages a second", 250.0, "/s")
+    run = tables.read(report.write(tmp_path))
+    assert "| 50 at once, 10/s | 21.4 / 2 | 21.4 / 2 | 21.4 / 2 | 21.4 / 2 | never / 0 |" in tables.replies(run)
+    assert "| the page of a new chat: processor, each | 0.65 ms | 0.2 ms | 3.3 |" in tables.pairs(run)
+    assert "| SQLite: the list of … chats | 1 234 | 9 |" in tables.growth(run)
+    assert "| SQLite, 2 workers: new-chat pages a second | 250 |" in tables.others(run)

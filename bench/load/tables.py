@@ -104,13 +104,14 @@ def others(run: Run) -> str:
     return table(("", ""), [(what, run.pair(what)[0]) for what in left])
 
 
+def read(path: Path) -> Run:
+    return Run({figure["what"]: figure for figure in json.loads(path.read_text())["figures"]})
+
+
 def main() -> None:
-    found = json.loads(Path(sys.argv[1]).read_text())
-    run = Run({figure["what"]: figure for figure in found["figures"]})
+    run = read(Path(sys.argv[1]))
     for made in (replies, besides, pairs, growth, others):
         say(made(run))
-    for sentence in found["notes"]:
-        say(f"- {sentence}")
 
 
 if __name__ == "__main__":
