@@ -27,16 +27,16 @@ def die_here(point: str) -> None:
 
 
 def before(point: str, work: Work) -> Work:
-    def wrapped(*args: Any) -> Any:
+    def wrapped(*args: Any, **options: Any) -> Any:
         die_here(point)
-        return work(*args)
+        return work(*args, **options)
 
     return wrapped
 
 
 def after(point: str, work: Work) -> Work:
-    def wrapped(*args: Any) -> Any:
-        done = work(*args)
+    def wrapped(*args: Any, **options: Any) -> Any:
+        done = work(*args, **options)
         die_here(point)
         return done
 
@@ -44,8 +44,8 @@ def after(point: str, work: Work) -> Work:
 
 
 def after_success(point: str, work: Work) -> Work:
-    def wrapped(*args: Any) -> Any:
-        if done := work(*args):
+    def wrapped(*args: Any, **options: Any) -> Any:
+        if done := work(*args, **options):
             die_here(point)
         return done
 

@@ -1,30 +1,35 @@
 """What each application of a test process would make anew, and just as the one before did: it is made once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache
 from types import CodeType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.routing import Rule
 
 from webapp.web import i18n
+from webapp.web.templates import Templates
 
 Build = Callable[..., tuple[str, str]]
 
 
 class Compiled(BytecodeCache):
-    """Templates by name and by checksum of the source."""
+    """Templates by language, by name and by checksum of the source."""
 
     def __init__(self) -> None:
-        self._code: dict[tuple[str, str], CodeType | None] = {}
+        self._code: dict[Hashable, CodeType | None] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = self._code.get((bucket.key, bucket.checksum))
+        bucket.code = self._code.get(_key(bucket))
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        self._code[bucket.key, bucket.checksum] = bucket.code
+        self._code[_key(bucket)] = bucket.code
+
+
+def _key(bucket: Bucket) -> Hashable:
+    return cast(Templates, bucket.environment).language, bucket.key, bucket.checksum
 
 
 def share(monkeypatch: pytest.MonkeyPatch) -> None:
