@@ -90,4 +90,5 @@ def test_the_tables_hold_each_figure_beside_its_floor(tmp_path: Path) -> None:
     assert "| 50 at once, 10/s | 21.4 / 2 | 21.4 / 2 | 21.4 / 2 | 21.4 / 2 | never / 0 |" in tables.replies(run)
     assert "| the page of a new chat: processor, each | 0.65 ms | 0.2 ms | 3.3 |" in tables.pairs(run)
     assert "| SQLite: the list of … chats | 1 234 | 9 |" in tables.growth(run)
-    assert "| SQLite, 2 workers: new-chat pages a second | 250 |" in tables.others(run)
+    assert "| | new-chat pages a second, /s |" in tables.workers(run)
+    assert "| SQLite, 2 workers | 250 |" in tables.workers(run)

@@ -4,6 +4,7 @@ python -m bench.load.tables bench/results/….json
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -61,8 +62,8 @@ def number(value: float | None) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines) + "\n"
+    lines = [f"| {' | '.join(row)} |".replace("|  ", "| ") for row in (head, *rows)]
+    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]]) + "\n"
 
 
 def replies(run: Run) -> str:
@@ -98,10 +99,23 @@ def growth(run: Run) -> str:
     )
 
 
-def others(run: Run) -> str:
-    """What is left: fuller databases, and other numbers of workers."""
-    left = [what for what in run.figures if what.startswith(("SQLite,", "PostgreSQL,"))]
-    return table(("", ""), [(what, run.pair(what)[0]) for what in left])
+def fuller(run: Run) -> str:
+    return _by_what(run, [what for what in run.figures if re.match(r"\w+, [\d,]+ messages: ", what)])
+
+
+def workers(run: Run) -> str:
+    return _by_what(run, [what for what in run.figures if re.match(r"\w+, \d workers?\b", what)])
+
+
+def _by_what(run: Run, named: Iterable[str]) -> str:
+    """A row for each that they are figures of, a column for each thing that was measured."""
+    rows: dict[str, list[str]] = {}
+    columns: dict[str, None] = {}
+    for what in named:
+        of, _, column = what.partition(": ")
+        rows.setdefault(re.sub(r", \d+ at once$", "", of), []).append(run(what))
+        columns[f"{column}, {run.figures[what]['unit']}"] = None
+    return table(("", *columns), [(of, *values) for of, values in rows.items()])
 
 
 def read(path: Path) -> Run:
@@ -110,7 +124,7 @@ def read(path: Path) -> Run:
 
 def main() -> None:
     run = read(Path(sys.argv[1]))
-    for made in (replies, besides, pairs, growth, others):
+    for made in (replies, besides, pairs, growth, fuller, workers):
         say(made(run))
 
 
