@@ -10,7 +10,7 @@ import pytest
 from tests.support.branches import branch
 from tests.support.databases import held_by_another
 from tests.support.servers import wait_until
-from webapp.chats import branches, endings, history, lease, writing
+from webapp.chats import branches, endings, history, lease, writers, writing
 from webapp.chats.endings import NO_WORDS
 from webapp.chats.instructions import Instructions
 from webapp.chats.lease import NO_CAPS
@@ -37,10 +37,11 @@ class Provider:
         self.chunks: list[Chunk | Exception] = ["Hello."]
         self.may_answer = threading.Event()
         self.cancelled = threading.Event()
+        self.paces: list[float] = []
 
     def complete(self, _model: str, messages: Messages, parameters: Parameters) -> Completion:
         self.parameters.append(parameters)
-        return Completion(self._chunks([message["content"] for message in messages]), self.cancel)
+        return Completion(self._chunks([message["content"] for message in messages]), self.cancel, self.paces.append)
 
     def cancel(self) -> None:
         self.cancelled.set()
@@ -143,6 +144,21 @@ def test_the_next_message_is_answered_after_the_reply_before_it(
     provider.may_answer.set()
     until_settled(database, second)
     assert provider.asked == [["One"], ["One", "Hello.", "Two"]]
+
+
+@pytest.mark.parametrize(("each", "pace"), [(0.002, 0.0), (0.3, 0.3), (30.0, 0.5)])
+def test_the_more_replies_there_are_the_less_often_each_is_read(
+    database: Database,
+    provider: Provider,
+    replies: Replies,
+    monkeypatch: pytest.MonkeyPatch,
+    each: float,
+    pace: float,
+) -> None:
+    monkeypatch.setattr(writers, "CROWD_SECONDS_EACH", each)
+    replies.start(asked(database).id)
+    wait_until(lambda: provider.paces, 5)
+    assert provider.paces == [pace]
 
 
 def test_with_all_places_taken_a_reply_waits_its_turn(database: Database, provider: Provider, replies: Replies) -> None:

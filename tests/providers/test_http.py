@@ -25,6 +25,7 @@ from tests.providers.upstream import (
     Peer,
     Upstream,
     blackhole,
+    chunked,
     cut,
     drip,
     pem,
@@ -558,9 +559,9 @@ SLOW = {
 def test_the_deadline_ends_what_is_slow(upstream: Upstream, answer: Answer) -> None:
     upstream.queue(answer)
     begun = monotonic()
-    error = fail(upstream.url, Call(0.3))
-    assert str(error) == "The upstream had not finished after 0.3 seconds; try again, or ask for less."
-    assert 0.25 < monotonic() - begun < 1.5
+    error = fail(upstream.url, Call(0.6))
+    assert str(error) == "The upstream had not finished after 0.6 seconds; try again, or ask for less."
+    assert 0.55 < monotonic() - begun < 1.8
     upstream.wait_for_closed()
 
 
@@ -610,7 +611,40 @@ def test_one_thread_keeps_all_deadlines(upstream: Upstream, pool: ThreadPoolExec
     assert not lifeline._watchdog._calls
 
 
+def test_an_answer_that_is_read_at_a_pace_is_read_in_larger_pieces(upstream: Upstream) -> None:
+    upstream.queue(drip(ENDLESS, pause=0.01))
+    call = Call(10)
+    with call.stream("GET", upstream.url) as answer:
+        pieces = answer.pieces()
+        next(pieces)
+        call.pace(0.3)
+        assert len(next(pieces)) > 5
+        assert len(next(pieces)) > 5
+
+
+def test_an_answer_that_is_read_at_a_pace_is_whole(upstream: Upstream) -> None:
+    upstream.queue(raw(CHUNKED, *(chunked(b"%d " % number) for number in range(50)), b"0\r\n\r\n"))
+    call = Call(10)
+    call.pace(0.05)
+    with call.stream("GET", upstream.url) as answer:
+        assert answer.whole().text() == "".join(f"{number} " for number in range(50))
+
+
 # Stop
+
+
+def test_a_call_is_cancelled_while_it_leaves_time_between_two_reads(
+    upstream: Upstream, pool: ThreadPoolExecutor
+) -> None:
+    upstream.queue(drip(ENDLESS, pause=0.01))
+    call = Call()
+    with call.stream("GET", upstream.url) as answer:
+        pieces = answer.pieces()
+        next(pieces)
+        call.pace(60)
+        waiting = pool.submit(next, pieces)
+        call.cancel()
+        assert isinstance(waiting.exception(5), Cancelled)
 
 
 @pytest.mark.parametrize("answer", SLOW.values(), ids=SLOW.keys())
