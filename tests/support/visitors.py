@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from html import unescape
-from http.client import HTTPConnection, HTTPMessage, HTTPResponse, IncompleteRead
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse, IncompleteRead
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -154,8 +154,12 @@ class Visitor:
     ) -> tuple[HTTPConnection, HTTPResponse]:
         connection = HTTPConnection("127.0.0.1", self.voichat.port, timeout=PATIENCE)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, sent | ({"Cookie": self.cookie} if self.cookie else {}))
-        return connection, connection.getresponse()
+        try:
+            connection.request(method, path, body, sent | ({"Cookie": self.cookie} if self.cookie else {}))
+            return connection, connection.getresponse()
+        except (HTTPException, OSError):  # the server may die while it is being spoken to
+            connection.close()
+            raise
 
 
 def said(page: str) -> list[Shown]:
