@@ -79,8 +79,11 @@ def count(database: Database, table: Table) -> int:
 
 
 def rows(database: Database, table: Table) -> list[dict[str, Any]]:
+    """In the order in which they were made, where the table knows it."""
+    order = [table.c[name] for name in ("created_at", "seq") if name in table.c]
+    query = select(table).order_by(*order, *table.primary_key)
     with database.read() as connection:
-        return [dict(row) for row in connection.execute(select(table)).mappings()]
+        return [dict(row) for row in connection.execute(query).mappings()]
 
 
 @contextmanager
