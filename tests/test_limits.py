@@ -464,6 +464,16 @@ def test_meters_that_have_run_empty_are_taken_away(database: Database, clock: Cl
     assert {row["key"].split()[1] for row in rows(database, meters)} == {"a" * 32}
 
 
+def test_meters_are_taken_away_also_where_no_limit_is_left(database: Database, clock: Clock) -> None:
+    alice = Sender("a" * 32, "b" * 32)
+    with database.write() as connection:
+        Limits(quota("60/minute"), quota("none"), quota("none")).admit(alice, connection, "")
+    clock.now += 60
+    with database.write() as connection:
+        Limits(quota("none"), quota("none"), quota("none")).admit(alice, connection, "")
+    assert rows(database, meters) == []
+
+
 # The defaults
 
 

@@ -17,7 +17,6 @@ from ..sentences import Sentence, plural
 MINUTE, DAY = 60.0, 86400.0
 MEGABYTE = 1_000_000
 ADDRESS_TIMES = 4
-UNLIMITED = Quota()
 ROUNDING_SECONDS = 0.001  # a time since 1970 plus many small steps
 
 TAKE = text("""
@@ -69,15 +68,14 @@ class Limits:
 
     def admit(self, sender: Sender, connection: Connection, reply_id: str) -> None:
         """Count a message whose reply the caller's transaction has made wait, and which `LimitReached` takes back."""
-        now, scopes = time(), [scope for scope in self._scopes(sender) if scope.quota != UNLIMITED]
-        reached = [limit for scope in scopes for limit in _count(connection, scope, reply_id, now)]
+        now = time()
+        reached = [limit for scope in self._scopes(sender) for limit in _count(connection, scope, reply_id, now)]
         if reached:
             raise max(reached, key=lambda limit: limit.seconds or 0.0)
         if sender.address and self._address.replies:
             mine = messages.c.id == reply_id
             connection.execute(update(messages).where(mine).values(address=sender.address))
-        if scopes:
-            connection.execute(FORGET_EMPTY, {"now": now})
+        connection.execute(FORGET_EMPTY, {"now": now})
 
     def admit_bytes(self, sender: Sender, connection: Connection, count: int, most: int) -> None:
         """Count what a person brings in from a file: `most` bytes a day, and from one address `ADDRESS_TIMES` as much.
