@@ -5,7 +5,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from tests.support.branches import branch
 from tests.support.databases import rows
@@ -232,3 +232,15 @@ def test_text_that_comes_in_pieces_is_cleaned_as_if_it_came_whole(pieces: list[s
 )
 def test_a_chat_is_named_by_its_first_words(words: str, name: str) -> None:
     assert title(words) == name
+
+
+def test_what_is_read_within_a_reading_shares_its_connection_in_that_thread_alone(database: Database) -> None:
+    def connection_here() -> Connection:
+        with database.read() as connection:
+            return connection
+
+    with database.read() as outer, ThreadPoolExecutor(1) as another:
+        assert connection_here() is outer
+        assert another.submit(connection_here).result(10) is not outer
+    assert outer.closed
+    assert connection_here() is not outer

@@ -14,10 +14,10 @@ PAGE = 100
 MOST_PINNED = 50
 COLUMNS = [conversations.c[field.name] for field in fields(Conversation)]
 
-ONE = select(*COLUMNS).where(owned.mine(owned.OWNER, owned.CHAT))
+_ONE = select(*COLUMNS).where(owned.mine(owned.OWNER, owned.CHAT))
 _LISTED, _SINCE = select(*COLUMNS).where(owned.listed(owned.OWNER)), conversations.c.pinned_at
-PINNED = _LISTED.where(_SINCE.is_not(None)).order_by(_SINCE.desc(), conversations.c.id.desc())
-NEWEST = (
+_PINNED = _LISTED.where(_SINCE.is_not(None)).order_by(_SINCE.desc(), conversations.c.id.desc())
+_NEWEST = (
     _LISTED.where(_SINCE.is_(None))
     .order_by(conversations.c.updated_at.desc(), conversations.c.id.desc())
     .limit(bindparam("most", type_=Integer))
@@ -45,7 +45,7 @@ class Front(NamedTuple):
 def conversation(database: Database, owner: str, conversation_id: str) -> Conversation:
     """Raises `NotFound`."""
     with database.read() as connection:
-        row = connection.execute(ONE, {"owner": owner, "chat": conversation_id}).first()
+        row = connection.execute(_ONE, {"owner": owner, "chat": conversation_id}).first()
     if row is None:
         raise NotFound
     return Conversation(*row)
@@ -54,8 +54,8 @@ def conversation(database: Database, owner: str, conversation_id: str) -> Conver
 def front(database: Database, owner: str, most: int) -> Front:
     """How the list begins, with at most `most` that are not pinned."""
     with database.read() as connection:
-        pinned = connection.execute(PINNED, {"owner": owner}).all()
-        recent = connection.execute(NEWEST, {"owner": owner, "most": most}).all()
+        pinned = connection.execute(_PINNED, {"owner": owner}).all()
+        recent = connection.execute(_NEWEST, {"owner": owner, "most": most}).all()
     return Front([Conversation(*row) for row in pinned], [Conversation(*row) for row in recent])
 
 
